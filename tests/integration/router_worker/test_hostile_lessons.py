@@ -28,7 +28,7 @@ FAR = datetime(9999, 12, 31, 23, tzinfo=UTC)
 
 
 def bounce(
-    reason: Reason = Reason.ADDRESS_GONE, *, channel: Channel = Channel.EMAIL, **changes: Any
+    reason: Reason | None = Reason.ADDRESS_GONE, *, channel: Channel = Channel.EMAIL, **changes: Any
 ) -> Status:
     job = job_for(channel, recipient="ann", category="news", address_hash=ANN)
     status = status_of(StatusName.FAILED, job, lane=job.lane, cause="jobs/0/1", at=NOW, reason=reason)
@@ -95,7 +95,7 @@ HOSTILE: list[tuple[str, Status]] = [
     ("tenant", bounce(Reason.SOFT_BOUNCE, tenant="nobody")),
     ("category", bounce(Reason.PROVIDER_SUPPRESSED, category="none")),
     ("category", bounce(Reason.PROVIDER_SUPPRESSED, category=None)),
-    ("category", bounce(status="unsubscribed", reason=None, category="none")),
+    ("category", bounce(None, status="unsubscribed", category="none")),
 ]
 
 

@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 SCHEMA = "directory"
-KEY = ("tenant", "channel", "address_hash", "category", "cause", "spares_required")
+KEY = ["tenant", "channel", "address_hash", "category", "cause", "spares_required"]
 
 
 def upgrade() -> None:
