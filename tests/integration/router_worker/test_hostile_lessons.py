@@ -100,7 +100,7 @@ HOSTILE: list[tuple[str, Status]] = [
 
 
 def ignored() -> dict[str, float]:
-    return {why: REGISTRY.get_sample_value("tocsin_lessons_ignored_total", {"why": why}) or 0 for why, _ in HOSTILE}  # fmt: skip
+    return {why: REGISTRY.get_sample_value("tocsin_lessons_ignored_total", {"reason": why}) or 0 for why, _ in HOSTILE}  # fmt: skip
 
 
 async def test_what_can_have_no_effect_is_counted_and_the_rest_of_the_batch_is_learnt(database):

@@ -67,7 +67,7 @@ class AddressLessons:
         """Count a status that has no effect, and say which it is; messages of test keys are counted alone, because they are many."""
         self._ignored[why].inc()
         if why is not Unusable.TEST:
-            log.info("what a provider said of an address has no effect", why=why, status=status)
+            log.info("what a provider said of an address has no effect", reason=why, status=status)
 
     async def learn(self, heard: Sequence[Learnt]) -> None:
         """Write what follows from all of them; committed."""
