@@ -21,7 +21,7 @@ YOUNGER = {"MessageStream"}
 
 
 def body(job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress) -> Any:
-    return email_body(job, content, sender, to, stream="outbound")
+    return email_body(job, content, sender, to, stream="outbound", ref="r" * 560)
 
 
 @pytest.fixture(scope="module")
