@@ -172,7 +172,7 @@ async def test_signed_without_an_event_is_unreadable(tmp_path: Path) -> None:
     assert await cause(receipts(tmp_path), called(None)._replace(body=body)) is Cause.UNREADABLE
 
 
-def failed(reason: str = "bounce", **told: Any) -> dict[str, Any]:
+def failed(reason: str, told: dict[str, Any]) -> dict[str, Any]:
     return {"event": "failed", "severity": "permanent", "reason": reason, "delivery-status": told}
 
 
@@ -181,18 +181,18 @@ MEANINGS: list[tuple[dict[str, Any], StatusName | None, str | None, Reason | Non
     ({"event": "delivered", "delivery-status": {"code": 250, "message": "OK marked"}}, StatusName.DELIVERED, None, None),
     (HARD, StatusName.BOUNCED, "5.1.1", Reason.HARD_BOUNCE),
     (HARD | {"severity": "temporary"}, None, None, None),
-    (failed(**{"code": 550, "enhanced-code": "5.5.0", "bounce-type": "hard"}), StatusName.BOUNCED, "5.5.0", Reason.HARD_BOUNCE),
-    (failed(**{"code": 550, "bounce-type": "hard"}), StatusName.BOUNCED, "550", Reason.HARD_BOUNCE),
-    (failed(**{"code": 550, "enhanced-code": "5.7.1", "bounce-type": "hard"}), StatusName.BOUNCED, "5.7.1", Reason.BLOCKED),
-    (failed(**{"code": 452, "enhanced-code": "4.2.2", "bounce-type": "hard"}), StatusName.BOUNCED, "4.2.2", Reason.SOFT_BOUNCE),
-    (failed(code=552, message="5.2.2 marked is full"), StatusName.BOUNCED, "5.2.2", Reason.SOFT_BOUNCE),
-    (failed("espblock", code=554), StatusName.BOUNCED, "554", Reason.BLOCKED),
-    (failed("old", code=602, message="Too old"), StatusName.BOUNCED, "602", Reason.SOFT_BOUNCE),
-    (failed("generic"), StatusName.BOUNCED, None, Reason.SOFT_BOUNCE),
-    (failed("generic", code=10**30), StatusName.BOUNCED, None, Reason.SOFT_BOUNCE),
-    (failed("suppress-bounce", code=605), StatusName.UNDELIVERED, None, Reason.PROVIDER_SUPPRESSED),
-    (failed("suppress-complaint", code=607), StatusName.UNDELIVERED, None, Reason.PROVIDER_SUPPRESSED),
-    (failed("suppress-unsubscribe", code=606), StatusName.UNDELIVERED, None, Reason.PROVIDER_SUPPRESSED),
+    (failed("bounce", {"code": 550, "enhanced-code": "5.5.0", "bounce-type": "hard"}), StatusName.BOUNCED, "5.5.0", Reason.HARD_BOUNCE),
+    (failed("bounce", {"code": 550, "bounce-type": "hard"}), StatusName.BOUNCED, "550", Reason.HARD_BOUNCE),
+    (failed("bounce", {"code": 550, "enhanced-code": "5.7.1", "bounce-type": "hard"}), StatusName.BOUNCED, "5.7.1", Reason.BLOCKED),
+    (failed("bounce", {"code": 452, "enhanced-code": "4.2.2", "bounce-type": "hard"}), StatusName.BOUNCED, "4.2.2", Reason.SOFT_BOUNCE),
+    (failed("bounce", {"code": 552, "message": "5.2.2 marked is full"}), StatusName.BOUNCED, "5.2.2", Reason.SOFT_BOUNCE),
+    (failed("espblock", {"code": 554}), StatusName.BOUNCED, "554", Reason.BLOCKED),
+    (failed("old", {"code": 602, "message": "Too old"}), StatusName.BOUNCED, "602", Reason.SOFT_BOUNCE),
+    (failed("generic", {}), StatusName.BOUNCED, None, Reason.SOFT_BOUNCE),
+    (failed("generic", {"code": 10**30}), StatusName.BOUNCED, None, Reason.SOFT_BOUNCE),
+    (failed("suppress-bounce", {"code": 605}), StatusName.UNDELIVERED, None, Reason.PROVIDER_SUPPRESSED),
+    (failed("suppress-complaint", {"code": 607}), StatusName.UNDELIVERED, None, Reason.PROVIDER_SUPPRESSED),
+    (failed("suppress-unsubscribe", {"code": 606}), StatusName.UNDELIVERED, None, Reason.PROVIDER_SUPPRESSED),
     ({"event": "rejected", "reject": {"reason": "marked"}}, StatusName.UNDELIVERED, None, Reason.PROVIDER_ERROR),
     ({"event": "complained"}, StatusName.COMPLAINED, None, None),
     ({"event": "unsubscribed", "storage": []}, StatusName.UNSUBSCRIBED, None, None),
