@@ -74,7 +74,7 @@ async def test_anything_changed_is_refused(tmp_path: Path) -> None:
     reader, right = receipts(tmp_path), called(EVENT)
     token = right.headers["authorization"]
     head, content, signature = token.split(".")
-    unsigned = jwt.encode(claims(right.body), None, algorithm="none")
+    unsigned = jwt.encode(claims(right.body), "", algorithm="none")
     changed = [
         right._replace(body=right.body.replace(b"delivered", b"rejected")),
         right._replace(body=right.body + b" "),
