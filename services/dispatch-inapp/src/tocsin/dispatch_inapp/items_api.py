@@ -23,8 +23,17 @@ from tocsin.runtime import Clock
 from tocsin.trust import TokenHolder
 from tocsin.web import PagingQuery, Problem, RecipientCaller, codes
 
-ItemPath = Annotated[str, Path(max_length=100, description="The item's id")]
-ActionPath = Annotated[str, Path(max_length=100, description="The action's name")]
+ItemPath = Annotated[
+    str, Path(max_length=100, description="The item's id", json_schema_extra={"format": "uuid"})
+]
+ActionPath = Annotated[
+    str,
+    Path(
+        max_length=100,
+        description="The action's name",
+        json_schema_extra={"pattern": "^[a-z0-9_-]{1,32}$"},
+    ),
+]
 After = Annotated[
     int | None,
     Query(

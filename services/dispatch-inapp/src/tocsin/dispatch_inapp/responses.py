@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from tocsin.dispatch_inapp.item_rows import Counts, StoredItem
 from tocsin.web import RequestBody
+from tocsin.web.paging import Cursor
 
 Sequence = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """The number of an item in its box."""
@@ -51,7 +52,9 @@ class ItemPage(BaseModel):
     """One page of items."""
 
     data: list[ItemBody]
-    next_cursor: str | None = Field(default=None, description="`cursor` for the next page; null on the last")
+    next_cursor: Cursor | None = Field(
+        default=None, description="`cursor` for the next page; null on the last"
+    )
     has_more: bool = Field(description="Whether another page follows")
 
 
