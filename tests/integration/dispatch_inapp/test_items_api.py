@@ -68,7 +68,7 @@ async def test_filters_leave_out_what_is_read_archived_or_of_another_category(
     await inboxes.store(first, second, third)
     async with api.of() as ada:
 
-        async def shown(**query: object) -> list[int]:
+        async def shown(**query: str | bool) -> list[int]:
             answer = await ada.get("/v1/inbox/items", params=query)
             return [each["seq"] for each in answer.json()["data"]]
 
