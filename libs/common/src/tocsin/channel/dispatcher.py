@@ -28,7 +28,7 @@ from tocsin.kafka import (
     timeouts_for,
 )
 from tocsin.observability import metrics
-from tocsin.runtime import Clock, Component, FunctionComponent, Health, Service, SystemClock, arm
+from tocsin.runtime import Api, Clock, Component, FunctionComponent, Health, Service, SystemClock, arm
 from tocsin.web.operations import operations_app
 
 
@@ -83,16 +83,22 @@ class Dispatcher:
         self._cluster = KafkaCluster(settings.kafka)
         self._failpoints = arm(settings.failpoints)
 
-    def service(self, *, first: Sequence[Component] = (), last: Sequence[Component] = ()) -> Service:
-        """What `tocsin.runtime.main` runs. `first` is what the providers need, `last` what needs the publisher."""
+    def service(
+        self,
+        *,
+        first: Sequence[Component] = (),
+        last: Sequence[Component] = (),
+        api: Api | None = None,
+    ) -> Service:
+        """What `tocsin.runtime.main` runs. `first` is what the providers need, `last` what needs the publisher; `api` is
+        what callers reach, where there is anything."""
         operations = operations_app(
             name=self.channel.dispatcher,
             health=self.health,
             pages={"/internal/providers": lambda: {"providers": self.pool.views()}},
         )
-        return Service(
-            operations=operations, health=self.health, components=[*first, *self.components(), *last]
-        )
+        components = [*first, *self.components(), *last]
+        return Service(operations=operations, health=self.health, api=api, components=components)
 
     def components(self) -> list[Component]:
         """Everything that runs. Closed in reverse: providers and publisher outlive the work of every shard."""

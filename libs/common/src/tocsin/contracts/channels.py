@@ -224,6 +224,8 @@ class ChannelSpec:
     content_bytes: int | None = None
     """All rendered parts together may have so many bytes. None: each part's own limit is enough."""
     address: AddressKind
+    keeps_items: bool = False
+    """Whether its dispatcher keeps what is sent, and lets recipients in with the tokens of their tenants."""
     has_sender: bool
     """Whether a tenant may set the identity that messages come from."""
     needs_sender: bool = False
@@ -380,6 +382,7 @@ _SPECS: Final = (
         named_parts="data",
         content_bytes=INBOX_CONTENT_BYTES,
         address=RECIPIENT,
+        keeps_items=True,
         has_sender=False,
         sandbox={
             SandboxBehaviour.BOUNCE: "sandbox-invalid",

@@ -100,6 +100,8 @@ class StatusName(StrEnum):
     OPENED = "opened"
     CLICKED = "clicked"
     READ = "read"
+    SEEN = "seen"
+    ARCHIVED = "archived"
 
     @property
     def final(self) -> bool:
@@ -117,6 +119,8 @@ RECEIPTS: Final = frozenset(
         StatusName.OPENED,
         StatusName.CLICKED,
         StatusName.READ,
+        StatusName.SEEN,
+        StatusName.ARCHIVED,
     }
 )
 """What providers tell after they took a message. It decides nothing of what Tocsin does with the delivery, so it is never final."""

@@ -137,6 +137,7 @@ paused = Gauge("tocsin_paused", "1 while no provider of this process works and n
 sent_on_stale_copy = Counter("tocsin_sent_on_stale_copy", "Calls to a provider for required messages while the copy of stops or cancels was too old for optional ones", ["component", "lane"])
 waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait until the copies of stops and cancels are young enough", ["component", "lane"])
 inbox_items_stored = Counter("tocsin_inbox_items_stored", "Items written to inboxes: new ones, and repeated ones, which stood already", ["result"])
+inbox_oldest_change_seconds = Gauge("tocsin_inbox_oldest_change_seconds", "Age of the oldest thing that a recipient did with an item and that is not told to status yet; 0 when none waits")
 provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
 provider_calls = Gauge("tocsin_provider_calls", "Calls to a provider under way", ["channel", "provider"])
 provider_places = Gauge("tocsin_provider_places", "Calls to a provider that may be under way at once (max_in_flight)", ["channel", "provider"])

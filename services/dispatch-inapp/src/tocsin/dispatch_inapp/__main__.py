@@ -13,7 +13,7 @@ from tocsin.dispatch_inapp.migrations import MIGRATIONS
 from tocsin.dispatch_inapp.settings import InappSettings
 from tocsin.runtime import main
 
-SUMMARY = "Keeps the inboxes of recipients. `migrate` prepares the database and ends."
+SUMMARY = "Keeps the inboxes of recipients, and answers the apps that show them. `migrate` prepares the database and ends."
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["migrate"]:

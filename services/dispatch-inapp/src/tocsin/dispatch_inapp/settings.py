@@ -8,7 +8,8 @@ from pydantic_settings import SettingsConfigDict
 from tocsin.channel import DispatcherSettings
 from tocsin.database import DatabaseSettings
 from tocsin.dispatch_inapp.inbox import InboxConfig, kinds_for
-from tocsin.runtime import Clock
+from tocsin.runtime import Clock, HttpSettings
+from tocsin.trust import SealSettings
 
 
 def _only_checked(_config: InboxConfig, _clock: Clock) -> NoReturn:
@@ -25,4 +26,8 @@ class InappSettings(DispatcherSettings):
     kinds = KINDS
     model_config = SettingsConfigDict(env_prefix="DISPATCH_INAPP_", populate_by_name=True, frozen=True)
 
+    http: HttpSettings = Field(default_factory=HttpSettings, description="Where the API listens")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="PostgreSQL")
+    seal: SealSettings = Field(
+        default_factory=SealSettings, description="What opens the secrets that tenants enter"
+    )

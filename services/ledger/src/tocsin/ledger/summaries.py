@@ -90,7 +90,13 @@ _HANDED_OVER: Final = (
     StatusName.BOUNCED,
     StatusName.COMPLAINED,
 )
-_ENGAGEMENT: Final = (StatusName.OPENED, StatusName.READ, StatusName.CLICKED)
+_ENGAGEMENT: Final = (
+    StatusName.SEEN,
+    StatusName.ARCHIVED,
+    StatusName.OPENED,
+    StatusName.READ,
+    StatusName.CLICKED,
+)
 """What a person does with a message, weakest first. It is an axis of its own: of a state it says nothing."""
 _STATES: Final[dict[str, State]] = {
     StatusName.ROUTED: State.IN_PROGRESS,

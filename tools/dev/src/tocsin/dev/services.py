@@ -12,7 +12,7 @@ ALLOWED = "127.0.0.1:*,localhost:*"
 """Where tenants' URLs may lead beside public addresses: to whatever the developer runs here."""
 NAMES = ("router", "ledger", "scheduler", *(channel.dispatcher for channel in reversed(Channel)), "ingest")
 """In the order of their start: what takes longest first."""
-APIS = ("router", "ledger", "ingest")
+APIS = ("router", "ledger", Channel.INAPP.dispatcher, "ingest")
 """Those that answer callers; the others have probes and metrics only."""
 
 
@@ -73,6 +73,10 @@ def services(stack: StackSettings) -> list[LocalService]:
         "ingest": {},
         **{channel.dispatcher: _dispatcher(channel, stack) for channel in Channel},
         "ledger": {},
+        Channel.INAPP.dispatcher: {
+            **_dispatcher(Channel.INAPP, stack),
+            "SEAL_KEYS": f"local:{stack.seal_secret}",
+        },
         "scheduler": {"SCHEDULER_SHARDS": str(SHARDS)},
     }
     return [_service(name, own[name], stack) for name in NAMES]

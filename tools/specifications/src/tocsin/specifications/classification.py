@@ -297,6 +297,13 @@ TABLES: Final[dict[str, Fields]] = {
         Says.PERSON_ID: "recipient",
         Says.TECHNICAL: "tenant last_seq",
     },
+    "inbox.changes": {
+        Says.PERSON: "status at",
+        Says.PERSON_ID: "recipient",
+        Says.PERSON_HASHED: "about",
+        Says.TENANT: "category",
+        Says.TECHNICAL: "id tenant item",
+    },
     "inbox.schema_version": {Says.TECHNICAL: "version_num"},
 }
 """Schema and name of the table → its columns."""
@@ -337,6 +344,7 @@ KEPT: Final[dict[str, str]] = {
     "scheduler.schema_version": "for ever",
     "inbox.items": "until the item expires, or `keep_days` of the provider instance have passed, 90 by default",
     "inbox.boxes": "for ever: a number is not given out again",
+    "inbox.changes": "until its status stands on Kafka, milliseconds as a rule",
     "inbox.schema_version": "for ever",
 }
 """How long a row of the table lies there."""
