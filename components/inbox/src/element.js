@@ -27,6 +27,7 @@ export class TocsinInbox extends HTMLElement {
   #rows;
   #tab = "all";
   #cursor;
+  #saved = Promise.resolve();
   #panel;
   #root = this.attachShadow({ mode: "open" });
 
@@ -205,9 +206,12 @@ export class TocsinInbox extends HTMLElement {
   #row(item) {
     if (!this.#rows.has(item)) {
       const path = `inbox/items/${encodeURIComponent(item.id)}`;
-      const save = async (method, path, body) => {
-        const changed = await this.#ask(method, path, body);
-        if (changed) this.#put(changed);
+      // One after the other, so that no answer is overtaken by that of a later change.
+      const save = (...asked) => {
+        this.#saved = this.#saved.then(async () => {
+          const changed = await this.#ask(...asked);
+          if (changed) this.#put(changed);
+        });
       };
       const node = row(item, {
         labels: this.#labels,
