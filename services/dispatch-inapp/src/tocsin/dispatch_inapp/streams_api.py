@@ -33,7 +33,12 @@ def stream_routes(*, streams: EventStreams, tickets: Tickets) -> APIRouter:
     @router.get(
         "/v1/inbox/events",
         response_class=StreamingResponse,
-        responses={200: {"content": {"text/event-stream": {}}, "description": "The events"}},
+        responses={
+            200: {
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                "description": "The events",
+            }
+        },
     )
     async def stream_events(
         *,
