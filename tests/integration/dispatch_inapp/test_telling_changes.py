@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 @pytest.fixture
 async def stage(kafka_server: str, topic_prefix: str) -> AsyncIterator[KafkaStage]:
     stage = KafkaStage(KafkaSettings(bootstrap_servers=kafka_server, topic_prefix=topic_prefix))
-    await stage.topics("status.transactional", partitions=2)
+    await stage.topics("status.transactional", "inbox", partitions=2)
     yield stage
     await stage.close()
 

@@ -11,6 +11,7 @@ import msgspec
 from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import CancellationRequest, NotificationRequest
+from tocsin.contracts.inbox import BoxMoved
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.recipients import GivenDevice, GivenRecipient
@@ -24,6 +25,7 @@ encode = msgspec.json.Encoder().encode
 decode_request = msgspec.json.Decoder(NotificationRequest).decode
 decode_cancellation_request = msgspec.json.Decoder(CancellationRequest).decode
 decode_cancellation = msgspec.json.Decoder(Cancellation).decode
+decode_box_moved = msgspec.json.Decoder(BoxMoved).decode
 decode_intent = msgspec.json.Decoder(IntentRecord).decode
 decode_job = msgspec.json.Decoder(Job).decode
 decode_status = msgspec.json.Decoder(StatusRecord).decode

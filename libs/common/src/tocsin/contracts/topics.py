@@ -11,6 +11,7 @@ from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import Event
+from tocsin.contracts.inbox import BoxMoved
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
@@ -39,7 +40,9 @@ class Topic:
     """One topic, ready to create. `partitions` 0 means: as many as the lanes' topics have by setting."""
 
     name: str
-    family: Literal["events", "intents", "jobs", "timers", "status", "directory", "stops", "cancels", "dead"]
+    family: Literal[
+        "events", "intents", "jobs", "timers", "status", "directory", "stops", "cancels", "inbox", "dead"
+    ]
     record: object
     key: str
     writers: tuple[str, ...]
@@ -103,6 +106,10 @@ class Topics:
     def cancels(self) -> str:
         return f"{self.prefix}cancels"
 
+    @property
+    def inbox(self) -> str:
+        return f"{self.prefix}inbox"
+
     def dead(self, service: str) -> str:
         return f"{self.prefix}dead.{service}"
 
@@ -158,6 +165,10 @@ class Topics:
             name=self.cancels, family="cancels", record=Cancellation, key="tenant/notification/id, or tenant/cancel/key", partitions=1,
             writers=("router",), readers=("router", *DISPATCHERS),
             retention_ms=7 * DAY_MS, max_message_bytes=64 * 1024, segment_ms=HOUR_MS,
+        )  # fmt: skip
+        yield Topic(
+            name=self.inbox, family="inbox", record=BoxMoved, key="tenant/recipient", partitions=1,
+            writers=KEEPERS, readers=KEEPERS, retention_ms=HOUR_MS, max_message_bytes=64 * 1024, segment_ms=HOUR_MS,
         )  # fmt: skip
         for service in SET_ASIDE:
             yield Topic(

@@ -1,7 +1,7 @@
 """Every metric of the project, a line each; nothing else defines one.
 
 Labels are bounded: `component` is the kebab-case name of a service, `lane` one of three, `kind` a topic family (`events`, `intents`,
-`jobs`, `timers`, `status`, `directory`, `stops`, `cancels`, `dead`), `partition` a partition number, `code` and `outcome` come from registries.
+`jobs`, `timers`, `status`, `directory`, `stops`, `cancels`, `inbox`, `dead`), `partition` a partition number, `code` and `outcome` come from registries.
 A tenant, recipient, message or URL is never a label. Hot paths call `.labels(…)` once and keep the child.
 """
 
@@ -137,6 +137,7 @@ paused = Gauge("tocsin_paused", "1 while no provider of this process works and n
 sent_on_stale_copy = Counter("tocsin_sent_on_stale_copy", "Calls to a provider for required messages while the copy of stops or cancels was too old for optional ones", ["component", "lane"])
 waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait until the copies of stops and cancels are young enough", ["component", "lane"])
 inbox_items_stored = Counter("tocsin_inbox_items_stored", "Items written to inboxes: new ones, and repeated ones, which stood already", ["result"])
+inbox_streams = Gauge("tocsin_inbox_streams", "Streams of inboxes that this process holds open")
 inbox_oldest_change_seconds = Gauge("tocsin_inbox_oldest_change_seconds", "Age of the oldest thing that a recipient did with an item and that is not told to status yet; 0 when none waits")
 provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
 provider_calls = Gauge("tocsin_provider_calls", "Calls to a provider under way", ["channel", "provider"])

@@ -10,8 +10,12 @@ from pydantic import SecretStr
 from tocsin.contracts.vocabulary import Channel
 from tocsin.database import Database, DatabaseSettings
 from tocsin.dispatch_inapp.changing_items import ChangingItems
+from tocsin.dispatch_inapp.event_stream import EventStreams
 from tocsin.dispatch_inapp.items_api import Changed, changing_routes, reading_routes
+from tocsin.dispatch_inapp.live_boxes import Watchers
 from tocsin.dispatch_inapp.reading_items import ReadingItems
+from tocsin.dispatch_inapp.streams_api import stream_routes
+from tocsin.dispatch_inapp.tickets import Tickets
 from tocsin.runtime import BODIES_BYTES, Clock, Health, SystemClock
 from tocsin.trust import Seal, TokenHolder
 from tocsin.web import (
@@ -37,6 +41,8 @@ def create_app(
     *,
     database: Database | None = None,
     directory: TokenDirectory | None = None,
+    watchers: Watchers | None = None,
+    seal: Seal | None = None,
     on_change: Changed = _tell_nobody,
     clock: Clock | None = None,
     trusted_proxies: Sequence[Network] = (),
@@ -68,6 +74,9 @@ def create_app(
             reading=reading, changing=ChangingItems(database=database), on_change=on_change, clock=clock
         )
     )
+    streams = EventStreams(reading=reading, watchers=watchers or Watchers(), clock=clock)
+    tickets = Tickets(seal=seal or Seal([]), clock=clock)
+    app.include_router(stream_routes(streams=streams, tickets=tickets))
     return app
 
 

@@ -9,6 +9,7 @@ from tocsin.dispatch_inapp.api import SERVICE, create_app
 from tocsin.dispatch_inapp.delivered import Delivered
 from tocsin.dispatch_inapp.inbox import InboxConfig, InboxProvider, kinds_for
 from tocsin.dispatch_inapp.items_table import ItemsTable
+from tocsin.dispatch_inapp.live_boxes import LiveBoxes, Watchers
 from tocsin.dispatch_inapp.migrations import MIGRATIONS
 from tocsin.dispatch_inapp.removing import Removing
 from tocsin.dispatch_inapp.settings import InappSettings
@@ -34,7 +35,14 @@ def build(settings: InappSettings) -> Service:
     delivered = Delivered(publisher=dispatcher.publisher, topics=topics)
     removing = Removing(database=database, clock=clock)
     telling = TellingChanges(database=database, publisher=dispatcher.publisher, topics=topics, clock=clock)
-    keys = InboxKeyTable(seal=settings.seal.seal, clock=clock)
+    seal, watchers = settings.seal.seal, Watchers()
+    keys = InboxKeyTable(seal=seal, clock=clock)
+    boxes = LiveBoxes(
+        watchers=watchers,
+        settings=settings.kafka,
+        topic=topics.inbox,
+        check=health.check("kafka inbox"),
+    )
     directory = Replica(settings=settings.kafka, topic=topics.directory, apply=keys.apply, health=health)
 
     def changed(_holder: TokenHolder, _items: list[UUID]) -> None:
@@ -43,6 +51,8 @@ def build(settings: InappSettings) -> Service:
     app = create_app(
         database=database,
         directory=keys,
+        watchers=watchers,
+        seal=seal,
         on_change=changed,
         clock=clock,
         trusted_proxies=settings.http.trusted_proxies,
@@ -54,6 +64,7 @@ def build(settings: InappSettings) -> Service:
         last=[
             FunctionComponent(name="removing of old items", run=removing.run),
             FunctionComponent(name="telling of changes", run=telling.run),
+            boxes,
         ],
         api=Api(app=app, settings=settings.http),
     )

@@ -1,4 +1,4 @@
-"""The status `delivered` of items that are stored. Its id is computed from the item: told again, it falls together with the first."""
+"""The status `delivered` of items that are stored, and word to those who show their boxes. Its id is computed from the item: told again, it falls together with the first."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,6 +10,7 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import Receipt, status_of_receipt
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import StatusName
+from tocsin.dispatch_inapp.moved_boxes import moved
 from tocsin.kafka import ProducerRecord, Publisher
 
 PUBLISH_SECONDS: Final = 5.0
@@ -25,6 +26,7 @@ class Delivered:
     async def tell(self, jobs: Sequence[Job], *, provider: str, at: datetime) -> None:
         """Return once Kafka has acknowledged them. Raises a KafkaFault where it has not."""
         records = [self._record(job, provider, at) for job in jobs]
+        records += moved(self._topics, {(job.tenant, job.recipient): () for job in jobs})
         await self._publisher.publish(records, timeout=PUBLISH_SECONDS)
 
     def _record(self, job: Job, provider: str, at: datetime) -> ProducerRecord:

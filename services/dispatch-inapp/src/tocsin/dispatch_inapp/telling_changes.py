@@ -5,6 +5,7 @@ computed from the item and the status.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane, StatusName
 from tocsin.database import Database
 from tocsin.database.reach import AWAY
+from tocsin.dispatch_inapp.moved_boxes import moved
 from tocsin.dispatch_inapp.new_item import AboutDelivery
 from tocsin.kafka import KafkaFault, ProducerRecord, Publisher
 from tocsin.observability import get_logger, metrics
@@ -71,7 +73,11 @@ class TellingChanges:
             rows: Sequence[Mapping[str, Any]] = await connection.fetch(_TAKE, AT_ONCE)
             if not rows:
                 return 0
-            await self._publisher.publish([self._record(row) for row in rows], timeout=PUBLISH_SECONDS)
+            boxes: dict[tuple[str, str], list[str]] = defaultdict(list)
+            for row in rows:
+                boxes[row["tenant"], row["recipient"]].append(str(row["item"]))
+            records = [self._record(row) for row in rows] + moved(self._topics, boxes)
+            await self._publisher.publish(records, timeout=PUBLISH_SECONDS)
             await connection.execute(_TOLD, [row["id"] for row in rows])
         for row in rows:
             provider = _about(row["about"]).provider

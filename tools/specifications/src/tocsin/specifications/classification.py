@@ -137,6 +137,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "key",
         Says.TECHNICAL: "version tenant notification_id test requested_at origin",
     },
+    "BoxMoved": {Says.PERSON_ID: "recipient", Says.TECHNICAL: "version tenant changed"},
     "RecipientVersion": {Says.TECHNICAL: "version raised_at"},
     "SetTimer": {
         Says.PERSON_ID: "recipient",
