@@ -1,11 +1,11 @@
 """A dispatcher, put together: what every channel's service is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from tocsin.channel.copy_watch import CopyWatch
-from tocsin.channel.lane_context import LaneContext
+from tocsin.channel.lane_context import LaneContext, TurnOf, recipients_turn
 from tocsin.channel.provider_config import ProviderKind
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -17,6 +17,7 @@ from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
     Cancellations,
     ConsumerGroup,
+    ConsumerRecord,
     CopyAge,
     Fenced,
     FencedShard,
@@ -33,7 +34,10 @@ from tocsin.web.operations import operations_app
 
 
 class Dispatcher:
-    """One channel's dispatcher. Raises ProvidersInvalid when the file of provider instances cannot be used."""
+    """One channel's dispatcher. Raises ProvidersInvalid when the file of provider instances cannot be used.
+
+    `directory` takes every record of that topic, where the channel's addresses stand there; all of them before the first job is read.
+    """
 
     def __init__(
         self,
@@ -41,7 +45,10 @@ class Dispatcher:
         channel: Channel,
         settings: DispatcherSettings,
         kinds: Mapping[str, ProviderKind[Any]],
+        directory: Callable[[ConsumerRecord], None] | None = None,
+        turn_of: TurnOf = recipients_turn,
     ) -> None:
+        self._turn_of = turn_of
         self.channel = channel
         self.settings = settings
         self.clock: Clock = SystemClock()
@@ -64,6 +71,13 @@ class Dispatcher:
             health=self.health,
         )
         self.cancels_age = CopyAge(settings=settings.kafka, copy=self.cancels, clock=self.clock)
+        self._directory = (
+            None
+            if directory is None
+            else Replica(
+                settings=settings.kafka, topic=self.topics.directory, apply=directory, health=self.health
+            )
+        )
         ages = {"stops": self.stops_age, "cancels": self.cancels_age}
         self.copy = CopyWatch(ages=ages, health=self.health, clock=self.clock)
         self.pool = ProviderPool(
@@ -96,6 +110,7 @@ class Dispatcher:
         """Everything that runs. Closed in reverse: providers and publisher outlive the work of every shard."""
         return [
             self.pool,
+            *(() if self._directory is None else (self._directory,)),
             self.stops,
             self.stops_age,
             self.cancels,
@@ -126,6 +141,7 @@ class Dispatcher:
             send_timeout=timeouts.send_timeout,
             deferral=settings.deferral(),
             window_bytes=bytes_of_shard * 2 // 3,
+            turn_of=self._turn_of,
             failpoints=self._failpoints,
         )
 

@@ -34,6 +34,7 @@ from tocsin.contracts.directory import (
     DirectoryRecord,
     TemplateRecord,
     TenantRecord,
+    WebhookEndpointRecord,
     WorkflowRecord,
 )
 from tocsin.contracts.ids import recipient_key
@@ -165,6 +166,16 @@ _KINDS: dict[str, _Kind] = {
             tables.templates.c.name,
             tables.templates.c.locale,
         ),
+    ),
+    "webhook_endpoint": _Kind(
+        partial(_entity, WebhookEndpointRecord),
+        select(
+            *(
+                tables.webhook_endpoints.c[n]
+                for n in ("tenant", "key", "url", "event_types", "secrets", "headers", "ordered", "enabled")
+            )
+        ),
+        (tables.webhook_endpoints.c.tenant, tables.webhook_endpoints.c.key),
     ),
     RECIPIENT_VERSION: _Kind(
         _stop,
