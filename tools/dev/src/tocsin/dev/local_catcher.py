@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tocsin.dev.processes import free_port
-from tocsin.dev.sample import WEBHOOK_SECRET
 from tocsin.dev.providers import FCM_PROJECT, TWILIO_ACCOUNT, TWILIO_TOKEN, write_providers
+from tocsin.dev.sample import WEBHOOK_SECRET
 
 
 class LocalCatcher:
