@@ -56,6 +56,20 @@ ROWS: dict[Table, dict[str, Any]] = {
         "replaces": "j",
         "expires_at": LATER,
     },
+    tables.webhook_endpoints: {
+        "tenant": "whole",
+        "key": "shop",
+        "name": "Shop",
+        "url": "https://hooks.shop.example/",
+        "event_types": ["com.shop.order.shipped"],
+        "secrets": ["k1.c2VhbGVk", "k1.Zm9ybWVy"],
+        "headers": "k1.aGVhZGVycw",
+        "header_names": ["X-Shop"],
+        "ordered": True,
+        "enabled": False,
+        "disabled_reason": "gone",
+        "disabled_at": LATER,
+    },
     tables.categories: {
         "tenant": "whole",
         "key": "c",
@@ -87,6 +101,7 @@ GIVEN = {"created_at", "updated_at", "revision", "published_at", "revoked_at"}
 REFS = [
     EntityRef("tenant", "whole", ()),
     EntityRef("api_key", "whole", ("k",)),
+    EntityRef("webhook_endpoint", "whole", ("shop",)),
     EntityRef("category", "whole", ("c",)),
     EntityRef("workflow", "whole", ("w",)),
     EntityRef("template", "whole", ("w", "sms", "n", "de")),

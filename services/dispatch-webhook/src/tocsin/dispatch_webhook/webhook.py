@@ -37,8 +37,8 @@ class WebhookConfig(InstanceConfig):
     """`[[providers]]` with `kind = "webhook"`. One is enough: it serves every endpoint."""
 
     kind: Literal["webhook"]
-    max_in_flight: int = Field(default=512, ge=1, le=10_000)
-    """Calls at once, to all endpoints together."""
+    max_in_flight: int = Field(default=1024, ge=1, le=10_000)
+    """Calls at once, to all endpoints together: a tenant's, which are at most 50, take a fifth of them."""
     max_in_flight_per_endpoint: int = Field(default=4, ge=1, le=1_000)
     """Calls at once to one endpoint: the fewer, the more of them can hang while the others go on."""
     call_timeout: float = Field(default=15.0, gt=0, lt=30)

@@ -29,8 +29,8 @@ log = get_logger(__name__)
 
 router = APIRouter(tags=["Webhooks"])
 
-MOST_ENDPOINTS: Final = 100
-"""Of a tenant: a decision names each of them."""
+MOST_ENDPOINTS: Final = 50
+"""Of a tenant: a decision names each of them, and all of them can hang at once."""
 _NO_SEAL_KEYS: Final = "This installation cannot keep the secrets of webhooks: its operator has to set SEAL_KEYS, and to restart the router."
 _CANNOT_BE_OPENED: Final = (
     "A secret or a header that is stored cannot be opened any more: send `secrets` and `headers` again."

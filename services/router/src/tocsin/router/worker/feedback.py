@@ -1,4 +1,4 @@
-"""What deliveries teach the directory: a device that is gone is removed, an address that is dead or whose owner has complained is suppressed, and
+"""What deliveries teach the directory: a device that is gone is removed, an endpoint that is gone is disabled, an address that is dead or whose owner has complained is suppressed, and
 stops know of it.
 
 At least once: rows first, offsets after; doing it twice changes nothing. Nobody waits for it, so statuses gather first.
@@ -21,11 +21,14 @@ from tocsin.router.changes import raise_versions
 from tocsin.router.policy import LESSON_WORDS, lesson_of
 from tocsin.router.tables import devices, recipients
 from tocsin.router.worker.address_lessons import AddressLessons, Learnt
+from tocsin.router.worker.gone_endpoints import GoneEndpoints, endpoint_gone
 from tocsin.runtime import LoopSlice
 
 log = get_logger(__name__)
 
-_MARKS: Final = tuple(f'"{word}"'.encode() for word in (Reason.DEVICE_GONE, *LESSON_WORDS))
+_MARKS: Final = tuple(
+    f'"{word}"'.encode() for word in (Reason.DEVICE_GONE, Reason.ENDPOINT_GONE, *LESSON_WORDS)
+)
 """One of them is in every status that matters here, and in next to no other: decoding them all would cost a core."""
 
 FETCHING: Final = Fetching(least_bytes=262_144, wait=0.5)
@@ -41,6 +44,7 @@ class Feedback:
     def __init__(self, *, lane: Lane, database: Database, hashes: AddressHashes) -> None:
         self._database = database
         self._hashes = hashes
+        self._gone_endpoints = GoneEndpoints(lane=lane, database=database)
         self._lessons = AddressLessons(database=database, hashes=hashes)
         self._removed = metrics.processed.labels("router", lane, "device_removed")
 
@@ -56,6 +60,8 @@ class Feedback:
                 status = status_that_matters(record)
                 if status is not None and _device_gone(status):
                     await self._remove(status)
+                elif status is not None and endpoint_gone(status):
+                    await self._gone_endpoints.disable(status)
                 elif status is not None and (lesson := lesson_of(status)) is not None:
                     learnt.append(Learnt(lesson, status))
                 if loop_slice.due:
