@@ -32,6 +32,7 @@ from tocsin.contracts.directory import (
     ApiKeyRecord,
     CategoryRecord,
     DirectoryRecord,
+    InboxKeysRecord,
     TemplateRecord,
     TenantRecord,
     WebhookEndpointRecord,
@@ -166,6 +167,11 @@ _KINDS: dict[str, _Kind] = {
             tables.templates.c.name,
             tables.templates.c.locale,
         ),
+    ),
+    "inbox_keys": _Kind(
+        partial(_entity, InboxKeysRecord),
+        select(*(tables.inbox_keys.c[n] for n in ("tenant", "keys", "origins"))),
+        (tables.inbox_keys.c.tenant,),
     ),
     "webhook_endpoint": _Kind(
         partial(_entity, WebhookEndpointRecord),

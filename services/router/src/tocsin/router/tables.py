@@ -408,7 +408,7 @@ class Turn(IntEnum):
     @classmethod
     def of(cls, kind: str, *, imported: bool) -> "Turn":
         """The turn of a row about an entity of this kind."""
-        rights = kind in {"api_key", "recipient_version"}
+        rights = kind in {"api_key", "inbox_keys", "recipient_version"}
         return cls(2 * imported + (not rights))
 
 

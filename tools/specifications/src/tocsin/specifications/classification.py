@@ -113,6 +113,8 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "name default_locale attributes providers provider_weights address_like_ids",
         Says.TECHNICAL: "version tenant quota_reached_on",
     },
+    "InboxKeysRecord": {Says.TENANT: "origins", Says.TECHNICAL: "version tenant"},
+    "InboxKey": {Says.SEALED: "sealed", Says.TENANT: "public_key", Says.TECHNICAL: "id algorithm"},
     "TenantLimits": {
         Says.TENANT: "requests_per_second recipients_per_second key_requests_per_second key_recipients_per_second messages_per_day"
     },

@@ -12,6 +12,7 @@ from tocsin.contracts.directory import (
     ApiKeyRecord,
     CategoryRecord,
     DirectoryRecord,
+    InboxKeysRecord,
     TemplateRecord,
     TenantRecord,
     WebhookEndpointRecord,
@@ -183,7 +184,7 @@ class PublishedDirectory:
         if record.value is None:
             return
         entity: DirectoryRecord = decode_directory(record.value)
-        if isinstance(entity, ApiKeyRecord):
+        if isinstance(entity, ApiKeyRecord | InboxKeysRecord):
             return
         self._entities[key] = entity
         self._remember(entity)
