@@ -41,14 +41,9 @@ def verifying(start_catcher: Callable[..., RunningCatcher]) -> RunningCatcher:
     return start_catcher(webhook_secret=SECRET)
 
 
-def messages(catcher: RunningCatcher) -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = httpx.get(f"{catcher.url}/api/messages").json()["messages"]
-    return listed
-
-
 def test_what_is_signed_is_shown(verifying: RunningCatcher) -> None:
     assert post(verifying, Authorization="Bearer marked").status_code == 204
-    (shown,) = messages(verifying)
+    (shown,) = verifying.messages()
     assert (shown["channel"], shown["to"], shown["title"]) == ("webhook", "shop", "On its way")
     assert (shown["notification_id"], shown["delivery_id"]) == (NOTIFICATION, DELIVERY)
     assert shown["verified"] is True
@@ -69,17 +64,17 @@ def test_what_is_signed_is_shown(verifying: RunningCatcher) -> None:
 def test_what_no_receiver_would_take_is_refused(
     verifying: RunningCatcher, fields: dict[str, Any], status: int
 ) -> None:
-    before = len(messages(verifying))
+    before = len(verifying.messages())
     assert post(verifying, **fields).status_code == status
-    assert len(messages(verifying)) == before
+    assert len(verifying.messages()) == before
 
 
 def test_without_a_secret_any_signature_is_taken(catcher: RunningCatcher) -> None:
     assert post(catcher).status_code == 204
-    assert messages(catcher)[0]["verified"] is False
+    assert catcher.messages()[0]["verified"] is False
 
 
 @pytest.mark.parametrize(("name", "status"), [("gone", 410), ("busy", 429), ("broken", 500), ("moved", 302)])
 def test_some_names_misbehave(catcher: RunningCatcher, name: str, status: int) -> None:
     assert post(catcher, name).status_code == status
-    assert messages(catcher) == []
+    assert catcher.messages() == []

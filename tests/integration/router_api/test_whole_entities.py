@@ -56,6 +56,11 @@ ROWS: dict[Table, dict[str, Any]] = {
         "replaces": "j",
         "expires_at": LATER,
     },
+    tables.inbox_keys: {
+        "tenant": "whole",
+        "keys": [{"id": "2026", "algorithm": "HS256", "sealed": "k1.c2VhbGVk"}],
+        "origins": ["https://shop.example"],
+    },
     tables.webhook_endpoints: {
         "tenant": "whole",
         "key": "shop",
@@ -101,6 +106,7 @@ GIVEN = {"created_at", "updated_at", "revision", "published_at", "revoked_at"}
 REFS = [
     EntityRef("tenant", "whole", ()),
     EntityRef("api_key", "whole", ("k",)),
+    EntityRef("inbox_keys", "whole", ()),
     EntityRef("webhook_endpoint", "whole", ("shop",)),
     EntityRef("category", "whole", ("c",)),
     EntityRef("workflow", "whole", ("w",)),

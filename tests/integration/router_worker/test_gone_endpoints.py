@@ -19,8 +19,8 @@ TABLE = tables.webhook_endpoints
 def gone(**fields: Any) -> Status:
     job = job_for(Channel.WEBHOOK, address_key="shop", test=fields.pop("test", False))
     status = status_of(
-        job,
         StatusName.FAILED,
+        job,
         lane=Lane.BULK,
         cause="jobs/0/1",
         at=datetime.now(UTC) + timedelta(seconds=1),

@@ -38,19 +38,18 @@ def test_while_a_secret_is_replaced_either_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("body", "changed"),
     [
-        {"body": BODY + b" "},
-        {"webhook-id": "another"},
-        {"webhook-timestamp": str(int(time.time()) + 60)},
+        (BODY + b" ", {}),
+        (BODY, {"webhook-id": "another"}),
+        (BODY, {"webhook-timestamp": str(int(time.time()) + 60)}),
     ],
     ids=["body", "id", "timestamp"],
 )
-def test_whatever_is_changed_the_library_refuses_it(changed: dict[str, object]) -> None:
+def test_whatever_is_changed_the_library_refuses_it(body: bytes, changed: dict[str, str]) -> None:
     secret = a_secret()
-    sent = headers(secret) | {name: str(value) for name, value in changed.items() if name != "body"}
     with pytest.raises(WebhookVerificationError):
-        Webhook(secret).verify(changed.get("body", BODY), sent)
+        Webhook(secret).verify(body, headers(secret) | changed)
 
 
 def test_one_that_was_recorded_is_refused_after_five_minutes() -> None:

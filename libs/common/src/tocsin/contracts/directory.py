@@ -161,7 +161,7 @@ class InboxKeysRecord(_Entity, kw_only=True, omit_defaults=True, tag="inbox_keys
         return f"inbox_keys/{self.tenant}".encode()
 
 
-class WebhookEndpointRecord(_Entity, kw_only=True, omit_defaults=True, tag="webhook_endpoint", frozen=True):
+class WebhookEndpointRecord(_Entity, kw_only=True, omit_defaults=True, tag="webhook_endpoint"):
     """Where a tenant takes webhooks. Secrets and header values are sealed for `sealed_for`."""
 
     key: str

@@ -155,7 +155,8 @@ async def end_former_webhook_secret(
 
 async def _locked(db: AsyncConnection, tenant: str, endpoint: str) -> RowMapping | None:
     query = stored_endpoint(tenant, endpoint).with_for_update()
-    return (await db.execute(query)).mappings().first()
+    row: RowMapping | None = (await db.execute(query)).mappings().first()
+    return row
 
 
 async def _existing(db: AsyncConnection, tenant: str, endpoint: str, if_match: str | None) -> RowMapping:
