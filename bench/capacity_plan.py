@@ -123,7 +123,7 @@ def plan(demand: Demand, record: Record, costs: Costs) -> Plan:
         cores=_cores(demand, record, costs, peak=1.0),
         peak_cores=_cores(demand, record, costs, peak=demand.peak),
         processes={lane: _processes(demand, record, costs, lane) for lane in Lane},
-        calls={channel: _calls(demand, channel) for channel in Channel},
+        calls={channel: _calls(demand, channel) for channel in costs.dispatch},
     )
 
 

@@ -38,7 +38,7 @@ def post(
 
 @pytest.fixture
 def verifying(start_catcher: Callable[..., RunningCatcher]) -> RunningCatcher:
-    return start_catcher(webhook_secret=SECRET)
+    return start_catcher(CATCHER_WEBHOOK_SECRET=SECRET)
 
 
 def test_what_is_signed_is_shown(verifying: RunningCatcher) -> None:

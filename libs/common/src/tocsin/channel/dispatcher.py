@@ -36,7 +36,7 @@ from tocsin.web.operations import operations_app
 class Dispatcher:
     """One channel's dispatcher. Raises ProvidersInvalid when the file of provider instances cannot be used.
 
-    `directory` takes every record of that topic, where the channel's addresses stand there; all of them before the first job is read.
+    A channel whose addresses stand on a topic has `copy` read it.
     """
 
     def __init__(
@@ -45,7 +45,6 @@ class Dispatcher:
         channel: Channel,
         settings: DispatcherSettings,
         kinds: Mapping[str, ProviderKind[Any]],
-        directory: Callable[[ConsumerRecord], None] | None = None,
         turn_of: TurnOf = recipients_turn,
     ) -> None:
         self._turn_of = turn_of
@@ -71,13 +70,7 @@ class Dispatcher:
             health=self.health,
         )
         self.cancels_age = CopyAge(settings=settings.kafka, copy=self.cancels, clock=self.clock)
-        self._directory = (
-            None
-            if directory is None
-            else Replica(
-                settings=settings.kafka, topic=self.topics.directory, apply=directory, health=self.health
-            )
-        )
+        self._copies: list[Replica] = []
         ages = {"stops": self.stops_age, "cancels": self.cancels_age}
         self.copy = CopyWatch(ages=ages, health=self.health, clock=self.clock)
         self.pool = ProviderPool(
@@ -97,6 +90,12 @@ class Dispatcher:
         self._cluster = KafkaCluster(settings.kafka)
         self._failpoints = arm(settings.failpoints)
 
+    def copy_topic(self, topic: str, apply: Callable[[ConsumerRecord], None]) -> None:
+        """Have `apply` take every record of a compacted topic: all that are there before the first job is read."""
+        self._copies.append(
+            Replica(settings=self.settings.kafka, topic=topic, apply=apply, health=self.health)
+        )
+
     def service(self) -> Service:
         """What `tocsin.runtime.main` runs."""
         operations = operations_app(
@@ -110,7 +109,7 @@ class Dispatcher:
         """Everything that runs. Closed in reverse: providers and publisher outlive the work of every shard."""
         return [
             self.pool,
-            *(() if self._directory is None else (self._directory,)),
+            *self._copies,
             self.stops,
             self.stops_age,
             self.cancels,

@@ -16,13 +16,14 @@ from tocsin.runtime import Service, main
 def build(settings: WebhookSettings) -> Service:
     """The service that these settings ask for."""
     endpoints = Endpoints(seal=settings.seal.seal)
-    return Dispatcher(
+    dispatcher = Dispatcher(
         channel=Channel.WEBHOOK,
         settings=settings,
         kinds=kinds_for(endpoints, settings.outgoing.allowed),
-        directory=endpoints.apply,
         turn_of=endpoints.turn_of,
-    ).service()
+    )
+    dispatcher.copy_topic(dispatcher.topics.directory, endpoints.apply)
+    return dispatcher.service()
 
 
 if __name__ == "__main__":

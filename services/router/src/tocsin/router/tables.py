@@ -208,7 +208,7 @@ preferences = Table(
 webhook_endpoints = Table(
     "webhook_endpoints",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("key", Text, primary_key=True),
     Column("name", Text, nullable=False, server_default=text("''")),
     Column("url", Text, nullable=False),
@@ -220,9 +220,9 @@ webhook_endpoints = Table(
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("disabled_reason", Text),  # null: its owner has disabled it
     Column("disabled_at", DateTime(timezone=True)),
-    _revision(),
-    _created_at(),
-    _updated_at(),
+    revision_column(),
+    created_at_column(),
+    updated_at_column(),
 )
 """Where tenants take webhooks."""
 
