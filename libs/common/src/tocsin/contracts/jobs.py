@@ -12,6 +12,7 @@ from tocsin.contracts.channels import (
     InappContent,
     PushContent,
     SmsContent,
+    WebhookContent,
 )
 from tocsin.contracts.intents import Intent, RetryMemory
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel, Lane
@@ -26,6 +27,7 @@ __all__ = [
     "PushContent",
     "SenderIdentity",
     "SmsContent",
+    "WebhookContent",
 ]
 
 
@@ -46,7 +48,7 @@ class JobPrivate(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """What of a job identifies a person, beside its intent's own. Never logged, never in a status."""
 
     address: str
-    """Where it goes: a mail address, an E.164 number, a device token."""
+    """Where it goes: a mail address, an E.164 number, a device token, an endpoint's key."""
     content: AnyContent
     unsubscribe_url: str | None = None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tocsin.contracts.cancellations import Cancellation
-from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.channels import DISPATCHERS_WITH_DIRECTORY, KEEPERS
 from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import Event
 from tocsin.contracts.inbox import BoxMoved
@@ -29,8 +29,6 @@ PRODUCERS = "producers"
 """Whoever has the right: applications outside Tocsin."""
 ANYONE = "anyone"
 DISPATCHERS = tuple(channel.dispatcher for channel in Channel)
-KEEPERS = tuple(spec.channel.dispatcher for spec in CHANNELS.values() if spec.keeps_items)
-"""Those that let recipients in, by keys that the directory tells them."""
 SET_ASIDE = ("router", "scheduler", *DISPATCHERS)
 """The services that write dead letters."""
 
@@ -155,7 +153,8 @@ class Topics:
     def _shared(self) -> Iterator[Topic]:
         yield Topic(
             name=self.directory, family="directory", record=DirectoryRecord, key="kind/tenant/entity", partitions=1,
-            writers=("router",), readers=("ingest", "router", "ledger", *KEEPERS), max_message_bytes=2 * MIB, segment_ms=HOUR_MS,
+            writers=("router",), readers=("ingest", "router", "ledger", *DISPATCHERS_WITH_DIRECTORY),
+            max_message_bytes=2 * MIB, segment_ms=HOUR_MS,
         )  # fmt: skip
         yield Topic(
             name=self.stops, family="stops", record=RecipientVersion, key="tenant/recipient", partitions=1,

@@ -8,6 +8,7 @@ import msgspec
 from tocsin.contracts.channels import (
     CHANNELS,
     DEVICE,
+    ENDPOINT,
     MAIL_ADDRESS,
     PHONE_NUMBER,
     RECIPIENT,
@@ -22,6 +23,7 @@ _ADDRESS = {
     MAIL_ADDRESS: "marked-address@example.org",
     PHONE_NUMBER: "+4915112345678",
     DEVICE: "marked-address-device-token",
+    ENDPOINT: "marked-address-endpoint",
     RECIPIENT: "ada",
 }
 _TOKENS = {

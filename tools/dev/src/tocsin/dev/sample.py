@@ -1,16 +1,19 @@
-"""The sample tenant: a small shop that tells three people, in two languages, that their order is on its way.
-
-Who has their order reads so in the shop's app.
-"""
+"""The sample tenant: a small shop that tells three people, in two languages, that their order is on its way."""
 
 from typing import Any
 
 TENANT = "sample"
 CATEGORY = "orders"
 WORKFLOW = "order-shipped"
-DELIVERED = "order-delivered"
 EVENT_TYPE = "com.shop.order.shipped"
 SOURCE = "https://shop.example"
+WEBHOOK_WORKFLOW = "order-delivered"
+WEBHOOK_EVENT_TYPE = "com.shop.order.delivered"
+WEBHOOK_ENDPOINT = "catcher"
+WEBHOOK_SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtbG9jYWwtc3RhY2s="  # noqa: S105 -- the catcher on loopback, not a secret
+
+APP_WORKFLOW = "order-arrived"
+APP_EVENT_TYPE = "com.shop.order.arrived"
 
 TENANT_SETTINGS: dict[str, Any] = {
     "name": "Sample shop",
@@ -47,19 +50,22 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
                 },
             },
         },
-    },
-    DELIVERED: {
-        "name": "Order delivered",
-        "event_types": ["com.shop.order.delivered"],
-        "category": CATEGORY,
-        "lane": "transactional",
-        "channels": ["inapp"],
-        "data_schema": {
-            "type": "object",
-            "required": ["order"],
-            "properties": {"order": {"type": "string"}},
-        },
-    },
+    }
+}
+
+WORKFLOWS[WEBHOOK_WORKFLOW] = {
+    "name": "Order delivered, told to the shop's own systems",
+    "event_types": [WEBHOOK_EVENT_TYPE],
+    "category": CATEGORY,
+    "lane": "transactional",
+    "channels": ["webhook"],
+}
+WORKFLOWS[APP_WORKFLOW] = {
+    "name": "Order arrived, told in the app",
+    "event_types": [APP_EVENT_TYPE],
+    "category": CATEGORY,
+    "lane": "transactional",
+    "channels": ["inapp"],
 }
 
 RECIPIENTS: dict[str, dict[str, Any]] = {
@@ -113,41 +119,42 @@ _EMAIL_DE = """\
 </body></html>
 """
 
-TEMPLATES: dict[tuple[str, str, str], dict[str, str]] = {
-    (WORKFLOW, "email", "en"): {
+TEMPLATES: dict[tuple[str, str], dict[str, str]] = {
+    ("email", "en"): {
         "subject": "Your order {{ data.order }} is on its way",
         "html": _EMAIL_EN,
         "text": "Hello {{ recipient.attributes.first_name }},\n\nyour order {{ data.order }} is on its way: "
         "{{ data.carrier }} brings it on {{ data.arrives }}.\n\nUnsubscribe: {{ links.unsubscribe }}\n",
     },
-    (WORKFLOW, "email", "de"): {
+    ("email", "de"): {
         "subject": "Deine Bestellung {{ data.order }} ist unterwegs",
         "html": _EMAIL_DE,
         "text": "Hallo {{ recipient.attributes.first_name }},\n\ndeine Bestellung {{ data.order }} ist unterwegs: "
         "{{ data.carrier }} bringt sie am {{ data.arrives }}.\n\nAbbestellen: {{ links.unsubscribe }}\n",
     },
-    (WORKFLOW, "sms", "en"): {
+    ("sms", "en"): {
         "body": "Your order {{ data.order }} is on its way: {{ data.carrier }}, {{ data.arrives }}."
     },
-    (WORKFLOW, "sms", "de"): {
+    ("sms", "de"): {
         "body": "Deine Bestellung {{ data.order }} ist unterwegs: {{ data.carrier }}, {{ data.arrives }}."
     },
-    (WORKFLOW, "push", "en"): {
+    ("push", "en"): {
         "title": "On its way",
         "body": "{{ data.carrier }} brings order {{ data.order }} on {{ data.arrives }}.",
     },
-    (WORKFLOW, "push", "de"): {
+    ("push", "de"): {
         "title": "Unterwegs",
         "body": "{{ data.carrier }} bringt Bestellung {{ data.order }} am {{ data.arrives }}.",
     },
-    (DELIVERED, "inapp", "en"): {
+    ("webhook", "en"): {"title": "Delivered", "body": "Order {{ data.order }} was delivered."},
+    ("inapp", "en"): {
         "title": "Order {{ data.order }} has arrived",
         "body": "Is everything in it?",
         "link": "https://shop.example/orders",
         "actions": '[{"name": "help", "label": "Something is missing", "url": "https://shop.example/help"}]',
         "data.order": "{{ data.order }}",
     },
-    (DELIVERED, "inapp", "de"): {
+    ("inapp", "de"): {
         "title": "Bestellung {{ data.order }} ist da",
         "body": "Ist alles drin?",
         "link": "https://shop.example/orders",
@@ -155,7 +162,13 @@ TEMPLATES: dict[tuple[str, str, str], dict[str, str]] = {
         "data.order": "{{ data.order }}",
     },
 }
-"""(workflow, channel, locale) -> parts."""
+"""(channel, locale) -> parts, of the one workflow that has this channel."""
+
+
+def workflow_on(channel: str) -> str:
+    """The sample workflow that uses a channel."""
+    return next(key for key, workflow in WORKFLOWS.items() if channel in workflow["channels"])
+
 
 DATA: dict[str, Any] = {
     "order": "A-1042",

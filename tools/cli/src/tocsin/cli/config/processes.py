@@ -15,6 +15,7 @@ PROCESSES: Final = {
     "dispatch-email": "tocsin.dispatch_email.settings:EmailSettings",
     "dispatch-sms": "tocsin.dispatch_sms.settings:SmsSettings",
     "dispatch-push": "tocsin.dispatch_push.settings:PushSettings",
+    "dispatch-webhook": "tocsin.dispatch_webhook.settings:WebhookSettings",
     "dispatch-inapp": "tocsin.dispatch_inapp.settings:InappSettings",
     "ledger": "tocsin.ledger.settings:LedgerSettings",
     WITNESS: "tocsin.ledger.witness:WitnessSettings",
