@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from environment import TENANT, Environment
+from measured import MEASURED
 from shapes import Order, Shape, event_id, recipient_of, source_of
 from tenant import DATA, EVERYWHERE, PARTS_OF, RECIPIENTS, make_workflow, workflow_of
 from tocsin.contracts.ids import notification_id
@@ -98,7 +99,7 @@ KINDS: Final = {
             key="everywhere",
             what="order by mail, SMS and push",
             lane=Lane.TRANSACTIONAL,
-            channels=tuple(Channel),
+            channels=MEASURED,
             workflow=workflow_of(Lane.TRANSACTIONAL, everywhere=True),
             people=EVERYWHERE,
         ),

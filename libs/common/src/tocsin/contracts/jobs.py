@@ -5,11 +5,21 @@ from typing import Literal
 
 import msgspec
 
-from tocsin.contracts.channels import AnyContent, Content, EmailContent, PushContent, SmsContent
+from tocsin.contracts.channels import (
+    Action,
+    AnyContent,
+    ChatContent,
+    Content,
+    EmailContent,
+    PushContent,
+    SmsContent,
+)
 from tocsin.contracts.intents import Intent, RetryMemory
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel, Lane
 
 __all__ = [
+    "Action",
+    "ChatContent",
     "Content",
     "DeliveryClass",
     "EmailContent",

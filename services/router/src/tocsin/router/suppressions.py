@@ -9,7 +9,8 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from sqlalchemy import ARRAY, Text, cast, func, select, text
+from sqlalchemy import ARRAY, Text, any_, cast, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.channels import AddressKind
@@ -94,9 +95,15 @@ async def holders(
     if not addresses:
         return set()
     asked = func.unnest(cast(list(addresses), ARRAY(Text))).column_valued("address")
-    if kind.many:
+    if kind.field == devices.name:
         query = select(devices.c.recipient).where(
             devices.c.tenant == tenant, devices.c.token.in_(select(asked))
+        )
+    elif kind.many:
+        entries = [[{kind.entry_field: address}] for address in addresses]
+        query = select(recipients.c.id).where(
+            recipients.c.tenant == tenant,
+            recipients.c[kind.field].contains(any_(cast(entries, ARRAY(JSONB)))),
         )
     else:
         address = func.lower(recipients.c[kind.field])

@@ -131,6 +131,7 @@ recipients = Table(
     _tenant(),
     Column("id", Text, primary_key=True),
     *(Column(field, Text) for field in ADDRESS_FIELDS),
+    Column("chats", JSONB, nullable=False, server_default=text("'[]'::jsonb")),  # [{id, kind, address}]
     Column("locale", Text),  # BCP 47
     Column("time_zone", Text),  # IANA
     _json("attributes"),
@@ -142,6 +143,12 @@ recipients = Table(
 for _field in ADDRESS_FIELDS:
     # Whoever has an address is found by it, in whatever case it is written.
     Index(f"ix_recipients_{_field}", recipients.c.tenant, func.lower(recipients.c[_field]))
+Index(
+    "ix_recipients_chats",
+    recipients.c.chats,
+    postgresql_using="gin",
+    postgresql_ops={"chats": "jsonb_path_ops"},
+)
 
 recipient_versions = Table(
     "recipient_versions",

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from .api import messages_api, timelines_api
 from .apns import ApnsEndpoint
 from .aws_sms import AwsSmsEndpoint
+from .chat_endpoints import chat_endpoints
 from .endpoints import add_provider_endpoints
 from .fcm import FcmEndpoint
 from .google_oauth import TokenEndpoint
@@ -28,6 +29,7 @@ from .postmark import PostmarkEndpoint
 from .service_account import replace_file
 from .ses import SesEndpoint
 from .settings import CatcherSettings
+from .slack import SlackEndpoint
 from .sms_endpoints import sms_endpoints
 from .smtp import MailCatcher, open_smtp
 from .stream import stream_api
@@ -90,6 +92,8 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
         now=utc_now,
     )
     app.include_router(sms_endpoints(vonage=vonage, aws=aws))
+    slack = SlackEndpoint(mailbox=mailbox, bot_token=_shown(settings.slack_bot_token), now=utc_now)
+    app.include_router(chat_endpoints(slack=slack))
     timelines = Timelines(entries=entries, client=client)
     app.include_router(messages_api(mailbox))
     app.include_router(timelines_api(mailbox, timelines=timelines, entries=entries))

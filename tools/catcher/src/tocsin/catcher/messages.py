@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-Channel = Literal["email", "sms", "push"]
+Channel = Literal["email", "sms", "push", "chat"]
 _PREVIEW_CHARACTERS = 160
 
 
@@ -99,10 +99,30 @@ class Push(_Caught):
         return as_json(self, without={"request"})
 
 
-Message = Annotated[Email | Sms | Push, Field(discriminator="channel")]
+class Chat(_Caught):
+    """A message to one place in a chat; `request` is the message as it came."""
+
+    channel: Literal["chat"] = "chat"
+    title: str
+    text: str
+    actions: tuple[dict[str, str], ...]
+    """Buttons: `label` and `url`."""
+    request: dict[str, Any]
+
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        return 4 * (len(self.title) + len(self.text)) + 8192
+
+    def brief(self) -> dict[str, Any]:
+        """What a list needs."""
+        return as_json(self, without={"request"})
 
 
-def as_json(message: Email | Sms | Push, *, without: set[str] | None = None) -> dict[str, Any]:
+Caught = Email | Sms | Push | Chat
+Message = Annotated[Caught, Field(discriminator="channel")]
+
+
+def as_json(message: Caught, *, without: set[str] | None = None) -> dict[str, Any]:
     """The message as JSON values, field names as documented (`from`, not `sender`)."""
     return message.model_dump(mode="json", by_alias=True, exclude=without)
 

@@ -45,6 +45,7 @@ class CatcherSettings(BaseSettings):
     apns_key_file: Path | None = Field(
         None, description="signing key the APNs endpoint trusts; may be written after the start"
     )
+    slack_bot_token: SecretStr | None = Field(None, description="the one bot that Slack's endpoint knows")
     entry_url: str | None = Field(None, description="where timelines are asked for")
     api_key: SecretStr | None = Field(None, description="key with scope `read` for that")
     endpoints_file: Path | None = Field(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tocsin.dev.processes import free_port
-from tocsin.dev.providers import FCM_PROJECT, TWILIO_ACCOUNT, TWILIO_TOKEN, write_providers
+from tocsin.dev.providers import FCM_PROJECT, SLACK_TOKEN, TWILIO_ACCOUNT, TWILIO_TOKEN, write_providers
 
 
 class LocalCatcher:
@@ -28,6 +28,7 @@ class LocalCatcher:
             "CATCHER_SMTP_PORT": str(self._smtp_port),
             "CATCHER_TWILIO_ACCOUNT_SID": TWILIO_ACCOUNT,
             "CATCHER_TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
+            "CATCHER_SLACK_BOT_TOKEN": SLACK_TOKEN,
             "CATCHER_APNS_PORT": str(self._apns_port),
             "CATCHER_FCM_ACCOUNT_FILE": str(self._account),
             "CATCHER_APNS_KEY_FILE": str(self._key),

@@ -1,10 +1,15 @@
-"""The sample tenant: a small shop that tells three people, in two languages, that their order is on its way."""
+"""The sample tenant: a small shop that tells three people, in two languages, that their order is on its way.
+
+Its own people hear of lost parcels in a chat.
+"""
 
 from typing import Any
 
 TENANT = "sample"
 CATEGORY = "orders"
 WORKFLOW = "order-shipped"
+LOST_PARCEL = "parcel-lost"
+TEAM = "parcel-team"
 EVENT_TYPE = "com.shop.order.shipped"
 SOURCE = "https://shop.example"
 
@@ -17,7 +22,10 @@ TENANT_SETTINGS: dict[str, Any] = {
     },
 }
 
-CATEGORIES: dict[str, dict[str, Any]] = {CATEGORY: {"name": "Your orders", "default": "on"}}
+CATEGORIES: dict[str, dict[str, Any]] = {
+    CATEGORY: {"name": "Your orders", "default": "on"},
+    "parcels": {"name": "Parcels in trouble", "default": "on"},
+}
 
 WORKFLOWS: dict[str, dict[str, Any]] = {
     WORKFLOW: {
@@ -43,7 +51,19 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
                 },
             },
         },
-    }
+    },
+    LOST_PARCEL: {
+        "name": "Parcel lost",
+        "event_types": ["com.shop.parcel.lost"],
+        "category": "parcels",
+        "lane": "transactional",
+        "channels": ["chat"],
+        "data_schema": {
+            "type": "object",
+            "required": ["order", "carrier"],
+            "properties": {"order": {"type": "string"}, "carrier": {"type": "string"}},
+        },
+    },
 }
 
 RECIPIENTS: dict[str, dict[str, Any]] = {
@@ -68,6 +88,7 @@ RECIPIENTS: dict[str, dict[str, Any]] = {
         "time_zone": "Europe/Berlin",
         "attributes": {"first_name": "Clara"},
     },
+    TEAM: {"chats": [{"id": "parcels", "kind": "slack", "address": "C0PARCELS"}], "locale": "en"},
 }
 
 DEVICES: dict[str, dict[str, dict[str, Any]]] = {
@@ -97,35 +118,41 @@ _EMAIL_DE = """\
 </body></html>
 """
 
-TEMPLATES: dict[tuple[str, str], dict[str, str]] = {
-    ("email", "en"): {
+TEMPLATES: dict[tuple[str, str, str], dict[str, str]] = {
+    (WORKFLOW, "email", "en"): {
         "subject": "Your order {{ data.order }} is on its way",
         "html": _EMAIL_EN,
         "text": "Hello {{ recipient.attributes.first_name }},\n\nyour order {{ data.order }} is on its way: "
         "{{ data.carrier }} brings it on {{ data.arrives }}.\n\nUnsubscribe: {{ links.unsubscribe }}\n",
     },
-    ("email", "de"): {
+    (WORKFLOW, "email", "de"): {
         "subject": "Deine Bestellung {{ data.order }} ist unterwegs",
         "html": _EMAIL_DE,
         "text": "Hallo {{ recipient.attributes.first_name }},\n\ndeine Bestellung {{ data.order }} ist unterwegs: "
         "{{ data.carrier }} bringt sie am {{ data.arrives }}.\n\nAbbestellen: {{ links.unsubscribe }}\n",
     },
-    ("sms", "en"): {
+    (WORKFLOW, "sms", "en"): {
         "body": "Your order {{ data.order }} is on its way: {{ data.carrier }}, {{ data.arrives }}."
     },
-    ("sms", "de"): {
+    (WORKFLOW, "sms", "de"): {
         "body": "Deine Bestellung {{ data.order }} ist unterwegs: {{ data.carrier }}, {{ data.arrives }}."
     },
-    ("push", "en"): {
+    (WORKFLOW, "push", "en"): {
         "title": "On its way",
         "body": "{{ data.carrier }} brings order {{ data.order }} on {{ data.arrives }}.",
     },
-    ("push", "de"): {
+    (WORKFLOW, "push", "de"): {
         "title": "Unterwegs",
         "body": "{{ data.carrier }} bringt Bestellung {{ data.order }} am {{ data.arrives }}.",
     },
+    (LOST_PARCEL, "chat", "en"): {
+        "title": "Parcel lost",
+        "text": "{{ data.carrier }} has lost the parcel of order *{{ data.order }}*.",
+        "actions.1.label": "Open the order",
+        "actions.1.url": "https://shop.example/orders/{{ data.order }}",
+    },
 }
-"""(channel, locale) -> parts, all of the one workflow."""
+"""(workflow, channel, locale) -> parts."""
 
 DATA: dict[str, Any] = {
     "order": "A-1042",
@@ -139,7 +166,7 @@ ENDPOINTS: dict[str, Any] = {
     "tenant": TENANT,
     "workflow": WORKFLOW,
     "event_type": EVENT_TYPE,
-    "recipients": list(RECIPIENTS),
+    "recipients": list(DEVICES),
     "data": DATA,
 }
 """What endpoints.json says of the sample."""

@@ -22,14 +22,14 @@ async def seed(api: Api) -> None:
     await api.do("PUT", "/v1/tenant", TENANT_SETTINGS)
     for key, category in CATEGORIES.items():
         await api.do("PUT", f"/v1/categories/{key}", category)
-    for key, workflow in WORKFLOWS.items():
-        await api.do("PUT", f"/v1/workflows/{key}", workflow)
-    for (channel, locale), parts in TEMPLATES.items():
-        path = f"/v1/workflows/{WORKFLOW}/templates/{channel}/default/{locale}"
+    for key, settings in WORKFLOWS.items():
+        await api.do("PUT", f"/v1/workflows/{key}", settings)
+    for (workflow, channel, locale), parts in TEMPLATES.items():
+        path = f"/v1/workflows/{workflow}/templates/{channel}/default/{locale}"
         await api.do("PUT", path, {"parts": parts, "publish": True})
     for identity, recipient in RECIPIENTS.items():
         await api.do("PUT", f"/v1/recipients/{identity}", recipient)
-        for device, known in DEVICES[identity].items():
+        for device, known in DEVICES.get(identity, {}).items():
             await api.do("PUT", f"/v1/recipients/{identity}/devices/{device}", known)
 
 
