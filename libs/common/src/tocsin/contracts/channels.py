@@ -6,7 +6,8 @@ Nothing else in `libs` and `services` may name a channel, except the channel's o
 1. Here: a word in `vocabulary.Channel`, a struct with its rendered content, an entry in `CHANNELS`. Topics, groups, ACLs,
    specifications, template parts, sandbox addresses and the local stack's services follow from them (`make contracts`).
 2. A folder `services/dispatch-<channel>`: `__main__`, `settings`, one file for each provider. Its name goes into the lists that
-   a test holds: `mypy_path`, `.importlinter`, `deploy/`, `requirements/`, the local stack's provider and sample.
+   a test holds: `mypy_path`, `.importlinter`, `deploy/`, `requirements/`, the local stack's provider, a workflow of the sample. Its settings are
+   called `<Channel>Settings`: `tocsin config check` finds them by that.
 3. A test in `tests/integration/dispatch_<channel>` that runs `tocsin.testing.provider_suite` over each provider.
 """
 
