@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.channels import AddressKind
+from tocsin.contracts.codec import encode
 from tocsin.router.policy import ANY
 from tocsin.router.soft_bounces import forget_soft_bounces
 from tocsin.router.tables import devices, recipients
@@ -100,10 +101,11 @@ async def holders(
             devices.c.tenant == tenant, devices.c.token.in_(select(asked))
         )
     elif kind.many:
-        entries = [[{kind.entry_field: address}] for address in addresses]
+        # As texts: lists of lists would become an array of two dimensions.
+        entries = [encode([{kind.entry_field: address}]).decode() for address in addresses]
         query = select(recipients.c.id).where(
             recipients.c.tenant == tenant,
-            recipients.c[kind.field].contains(any_(cast(entries, ARRAY(JSONB)))),
+            recipients.c[kind.field].contains(any_(cast(cast(entries, ARRAY(Text)), ARRAY(JSONB)))),
         )
     else:
         address = func.lower(recipients.c[kind.field])
