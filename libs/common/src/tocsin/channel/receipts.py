@@ -38,6 +38,8 @@ class Cause(StrEnum):
     """It came before, by a token that comes once."""
     TOPIC = "topic"
     """It comes by a topic of a provider's that is not listed."""
+    UNREACHABLE = "unreachable"
+    """The provider's own server, which had to be asked first, did not answer. The provider is to repeat the callback."""
     UNREADABLE = "unreadable"
     """It is signed and not what the provider documents."""
     REF = "ref"
@@ -107,6 +109,8 @@ class ReceiptsKind(Generic[C]):
 
     config: type[C]
     create: Callable[[C, Clock], Receipts]
+    tells: frozenset[StatusName] = frozenset()
+    """Every status that its events can become, for the table of what each provider can do."""
 
 
 ReceiptsKinds = Mapping[str, ReceiptsKind[Any]]
@@ -131,7 +135,8 @@ def enhanced_code(*texts: str | None) -> str | None:
     return None
 
 
-def in_time(seconds: float, clock: Clock) -> None:
-    """Raise Refused unless this time, in seconds since 1970, is near ours."""
-    if not abs(clock.time_ms() / 1000 - seconds) <= TOLERANCE_SECONDS:  # written so that NaN is refused
+def in_time(seconds: float, clock: Clock, *, late: float = TOLERANCE_SECONDS) -> None:
+    """Raise Refused unless this time, in seconds since 1970, is near ours. A provider that repeats a callback for long with its first
+    signature may be `late`."""
+    if not -TOLERANCE_SECONDS <= clock.time_ms() / 1000 - seconds <= late:  # written so that NaN is refused
         raise Refused(Cause.STALE)

@@ -21,7 +21,7 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import ChatKind, Reason
 from tocsin.dispatch_chat.chat_job import content_of, far_end_of, ids_of
 from tocsin.dispatch_chat.slack_errors import answer_of
-from tocsin.dispatch_chat.slack_message import message_of
+from tocsin.dispatch_chat.slack_message import LONGEST_TEXT, message_of
 from tocsin.runtime import Clock
 
 EVERY_TENANT: Final = "*"
@@ -104,6 +104,8 @@ def _body_of(job: Job) -> dict[str, Any] | Rejected:
 
 
 SLACK = ProviderKind(
+    title="Slack, by a bot",
+    limit=f"{LONGEST_TEXT:,} characters a text",
     config=SlackConfig,
     create=SlackProvider,
     idempotency=Idempotency.NONE,

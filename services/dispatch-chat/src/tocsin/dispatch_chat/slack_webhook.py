@@ -13,7 +13,7 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import ChatKind
 from tocsin.dispatch_chat.chat_job import content_of
-from tocsin.dispatch_chat.slack_message import message_of
+from tocsin.dispatch_chat.slack_message import LONGEST_TEXT, message_of
 from tocsin.dispatch_chat.slack_webhook_answers import answer_of
 from tocsin.dispatch_chat.webhook_provider import Hosts, WebhookConfig, WebhookProvider
 
@@ -48,6 +48,8 @@ class SlackWebhookProvider(WebhookProvider):
 def slack_webhook_kind(allowed: AllowedTargets) -> ProviderKind[SlackWebhookConfig]:
     """The kind, whose URLs may lead to `allowed` among its hosts."""
     return ProviderKind(
+        title="Slack webhooks",
+        limit=f"{LONGEST_TEXT:,} characters a text",
         config=SlackWebhookConfig,
         create=partial(SlackWebhookProvider, allowed=allowed),
         idempotency=Idempotency.NONE,

@@ -187,4 +187,8 @@ def _time(mail: Message) -> datetime | None:
     return at if at.tzinfo is not None else None
 
 
-MAIL_RECEIPTS: Final = ReceiptsKind(config=MailReceiptsConfig, create=MailReceipts)
+MAIL_RECEIPTS: Final = ReceiptsKind(
+    config=MailReceiptsConfig,
+    create=MailReceipts,
+    tells=frozenset({*_ACTIONS.values(), *_FEEDBACK.values(), StatusName.READ}),
+)

@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig, one_word
+from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
 from tocsin.dispatch_email.postmark_answers import answer_of
-from tocsin.dispatch_email.postmark_body import email_body
+from tocsin.dispatch_email.postmark_body import LARGEST, LARGEST_PART, email_body
 from tocsin.runtime import Clock
 
 StreamId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -33,6 +34,7 @@ class PostmarkProvider(HttpMailProvider):
 
     def __init__(self, config: PostmarkConfig, clock: Clock) -> None:
         super().__init__(config, clock)
+        self.seal_ref: SealRef = no_ref
         self._config = config
         self._url = f"{config.base_url}/email"
         self._headers = {
@@ -46,7 +48,7 @@ class PostmarkProvider(HttpMailProvider):
     ) -> MailRequest | Rejected:
         """A mail for the stream of its category."""
         stream = self._config.message_streams.get(job.category, self._config.message_stream)
-        body = email_body(job, content, sender, to, stream=stream)
+        body = email_body(job, content, sender, to, stream=stream, ref=self.seal_ref(job))
         if isinstance(body, Rejected):
             return body
         return MailRequest(url=self._url, headers=self._headers, body=body)
@@ -56,4 +58,10 @@ class PostmarkProvider(HttpMailProvider):
         return answer_of(response)
 
 
-POSTMARK = ProviderKind(config=PostmarkConfig, create=PostmarkProvider, idempotency=Idempotency.NONE)
+POSTMARK = ProviderKind(
+    config=PostmarkConfig,
+    create=PostmarkProvider,
+    idempotency=Idempotency.NONE,
+    title="Postmark",
+    limit=f"{LARGEST // 1_000_000} MB a mail, {LARGEST_PART // 1_000_000} MB its text or HTML",
+)
