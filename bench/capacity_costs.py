@@ -12,7 +12,6 @@ from typing import Final
 import msgspec
 
 from capacity_kinds import Kind
-from measured import MEASURED
 from report import Report
 from summary import Summary, summaries
 from tocsin.contracts.vocabulary import Channel
@@ -75,7 +74,11 @@ def costs_of(summed: Sequence[Summary]) -> Costs:
         campaign=_ours(next(one for name, one in found.items() if name.startswith("campaign:"))),
         router=_ours(found["router: events to jobs"]),
         router_three=_ours(found["router: events to three jobs each"]),
-        dispatch={channel: _ours(found[f"{channel.dispatcher}: jobs to the sink"]) for channel in MEASURED},
+        dispatch={
+            channel: _ours(stage)
+            for channel in Channel
+            if (stage := found.get(f"{channel.dispatcher}: jobs to the sink")) is not None
+        },
     )
 
 

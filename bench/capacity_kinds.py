@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 
 from environment import TENANT, Environment
-from measured import MEASURED
 from shapes import Order, Shape, event_id, recipient_of, source_of
 from tenant import DATA, EVERYWHERE, PARTS_OF, RECIPIENTS, make_workflow, workflow_of
 from tocsin.contracts.ids import notification_id
@@ -99,7 +98,7 @@ KINDS: Final = {
             key="everywhere",
             what="order by mail, SMS and push",
             lane=Lane.TRANSACTIONAL,
-            channels=MEASURED,
+            channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH),
             workflow=workflow_of(Lane.TRANSACTIONAL, everywhere=True),
             people=EVERYWHERE,
         ),

@@ -15,7 +15,6 @@ import msgspec
 
 import tenant
 from environment import TENANT
-from measured import MEASURED
 from processor_time import pss_mb
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts.cancellations import Cancellation
@@ -23,7 +22,7 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import ApiKeyRecord, Step, TemplateRecord, WorkflowRecord
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.stops import RecipientVersion, encode_stop
-from tocsin.contracts.vocabulary import Lane
+from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import Cancellations, ConsumerRecord
 from tocsin.router.templates import Renderer
 from tocsin.router.worker.directory import PublishedDirectory
@@ -76,7 +75,7 @@ def _workflows() -> Any:
         key = f"workflow-{number}"
         workflow = WorkflowRecord(
             tenant=TENANT, key=key, revision=1, category="orders", lane=Lane.TRANSACTIONAL, data_schema=SCHEMA,
-            steps=[Step(name="1", channels=MEASURED)],
+            steps=[Step(name="1", channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH))],
         )  # fmt: skip
         copy.apply(_record(workflow.record_key, encode(workflow)))
         for channel, parts in tenant.PARTS_OF.items():

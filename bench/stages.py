@@ -11,7 +11,6 @@ import logs
 import tenant
 from figures import Measured, Stretch, difference, progress_stretch, reordered, stretch, throughput
 from loading import Load
-from measured import MEASURED
 from place import Place
 from processor_time import Meter
 from rows import rows_of
@@ -108,7 +107,10 @@ class Stages:
         lane = Lane.CRITICAL
         await self._write(lane, "everywhere-", tenant.EVERYWHERE, self._sizes.everywhere, everywhere=True)
         return await self._routed(
-            "router: events to three jobs each", lane, target="router-three", channels=MEASURED
+            "router: events to three jobs each",
+            lane,
+            target="router-three",
+            channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH),
         )
 
     async def fan_out(self) -> Measured:

@@ -4,13 +4,13 @@ import asyncio
 import random
 
 from ground import Instance
-from played import PLAYED
 from scenario import RECOVERY, Run, scenario
+from tocsin.contracts.vocabulary import Channel
 from tocsin.dev.services import NAMES
 
 RATE = 30.0
 SEED = 9
-DISPATCHERS = tuple(channel.dispatcher for channel in PLAYED)
+DISPATCHERS = tuple(channel.dispatcher for channel in Channel)
 
 
 async def kill(run: Run, victim: Instance) -> None:

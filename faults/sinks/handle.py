@@ -97,6 +97,7 @@ class Sinks:
         texts["chat"] = '[[providers]]\nname = "none"\nkind = "slack_webhook"\n'
         for channel, text in texts.items():
             (folder / f"{channel}.toml").write_text(text)
+        (folder / "webhook.toml").write_text('[[providers]]\nname = "main"\nkind = "webhook"\n')
 
     def _sendgrid(self, name: str, port: int, max_in_flight: int) -> str:
         return (

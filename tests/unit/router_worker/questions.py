@@ -31,6 +31,7 @@ PARTS = {
     },
     Channel.SMS: {"body": "Sms {{ data.name }}"},
     Channel.PUSH: {"title": "Push", "body": "Push {{ data.name }}"},
+    Channel.WEBHOOK: {"body": "Webhook {{ data.name }}"},
 }
 STORED = StoredRecipient(
     known=True,

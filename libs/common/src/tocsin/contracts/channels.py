@@ -88,6 +88,14 @@ class ChatContent(Content, kw_only=True, omit_defaults=True, tag="chat", gc=Fals
     actions: list[Action] = []
 
 
+class WebhookContent(Content, kw_only=True, omit_defaults=True, tag="webhook", gc=False):
+    """What a webhook says beside the event itself."""
+
+    body: str
+    title: str | None = None
+    data: dict[str, str] = {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class TemplatePart:
     """One part of a channel's templates. The content's field of the same name holds what it renders to."""
@@ -142,7 +150,9 @@ class AddressKind:
     """What a channel sends to, and where a recipient holds it. Several channels may share one kind."""
 
     field: str
-    """The recipient's field: `email`, `phone`, `devices`, `chats`."""
+    """The recipient's field: `email`, `phone`, `devices`, `chats`; of addresses that are the tenant's, the name of their kind."""
+    held_by_tenant: bool = False
+    """True: the addresses are the tenant's own, published on `directory`; a recipient has none of this kind."""
     entry_field: str | None = None
     """Of a field that is a list: the entries' field that holds the address. Each entry is a delivery of its own, and its id is the address key.
     None: the recipient's field holds one address, and the address key is the field's name."""
@@ -158,7 +168,7 @@ class AddressKind:
     @property
     def many(self) -> bool:
         """Whether a recipient may have many of it."""
-        return self.entry_field is not None
+        return self.held_by_tenant or self.entry_field is not None
 
     @property
     def key_without_address(self) -> str:
@@ -167,6 +177,8 @@ class AddressKind:
 
     def destinations(self, recipient: object) -> list[Destination]:
         """Every address of this kind that the recipient has."""
+        if self.held_by_tenant:
+            return []
         held = getattr(recipient, self.field)
         if not held:
             return []
@@ -179,7 +191,12 @@ class AddressKind:
 
     def narrowed(self, recipient: InlineRecipient | None, address_key: str) -> InlineRecipient | None:
         """The inline recipient as one delivery needs it: of many entries given inline, only the one it goes to."""
-        if not self.many or recipient is None or getattr(recipient, self.field) is None:
+        if (
+            self.held_by_tenant
+            or not self.many
+            or recipient is None
+            or getattr(recipient, self.field) is None
+        ):
             return recipient
         entries = [entry for entry in getattr(recipient, self.field) if entry.id == address_key]
         return msgspec.structs.replace(recipient, **{self.field: entries})
@@ -222,6 +239,14 @@ CHAT_PLACE: Final = AddressKind(
     gone=Reason.ADDRESS_GONE,
     untagged=_untagged_word,
 )
+ENDPOINT: Final = AddressKind(
+    field="webhook_endpoints",
+    held_by_tenant=True,
+    refused=Reason.ADDRESS_INVALID,
+    gone=Reason.ENDPOINT_GONE,
+    untagged=_untagged_word,
+)
+"""An endpoint's key is its address, so that a job that waits goes to the URL that the endpoint has then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -432,13 +457,36 @@ _SPECS: Final = (
             SandboxBehaviour.DELAY: "sandbox-delay",
         },
     ),
+    ChannelSpec(
+        channel=Channel.WEBHOOK,
+        label="webhook",
+        content=WebhookContent,
+        parts=(TemplatePart(name="title", required=False, one_line=True), TemplatePart(name="body")),
+        named_parts="data",
+        address=ENDPOINT,
+        has_sender=False,
+        sandbox={
+            SandboxBehaviour.BOUNCE: "sandbox-invalid",
+            SandboxBehaviour.GONE: "sandbox-gone",
+            SandboxBehaviour.FAIL: "sandbox-unavailable",
+            SandboxBehaviour.THROTTLE: "sandbox-throttled",
+            SandboxBehaviour.SILENT: "sandbox-silent",
+            SandboxBehaviour.DELAY: "sandbox-delay",
+        },
+    ),
 )
 
 CHANNELS: Final[Mapping[str, ChannelSpec]] = {spec.channel: spec for spec in _SPECS}
 """Every channel, in the order of `Channel`. A word that is none of them is a channel of a newer release."""
 
-ADDRESS_KINDS: Final = tuple(dict.fromkeys(spec.address for spec in _SPECS))
+ADDRESS_KINDS: Final = tuple(
+    dict.fromkeys(spec.address for spec in _SPECS if not spec.address.held_by_tenant)
+)
 """Every kind of address that a recipient may have."""
+DISPATCHERS_WITH_DIRECTORY: Final = tuple(
+    spec.channel.dispatcher for spec in _SPECS if spec.address.held_by_tenant
+)
+"""The dispatchers that read `directory`, because what they send to stands there."""
 ADDRESS_FIELDS: Final = tuple(kind.field for kind in ADDRESS_KINDS if not kind.many)
 """The fields of a recipient that hold one address each: `email`, `phone`."""
 

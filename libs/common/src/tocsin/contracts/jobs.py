@@ -13,6 +13,7 @@ from tocsin.contracts.channels import (
     EmailContent,
     PushContent,
     SmsContent,
+    WebhookContent,
 )
 from tocsin.contracts.intents import Intent, RetryMemory
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel, Lane
@@ -28,6 +29,7 @@ __all__ = [
     "PushContent",
     "SenderIdentity",
     "SmsContent",
+    "WebhookContent",
 ]
 
 
@@ -48,7 +50,7 @@ class JobPrivate(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """What of a job identifies a person, beside its intent's own. Never logged, never in a status."""
 
     address: str
-    """Where it goes: a mail address, an E.164 number, a device token."""
+    """Where it goes: a mail address, an E.164 number, a device token, an endpoint's key."""
     content: AnyContent
     unsubscribe_url: str | None = None
 

@@ -52,6 +52,7 @@ class Channel(StrEnum):
     SMS = "sms"
     PUSH = "push"
     CHAT = "chat"
+    WEBHOOK = "webhook"
 
     @property
     def dispatcher(self) -> str:
@@ -286,6 +287,8 @@ class Reason(StrEnum):
     ADDRESS_INVALID = "address_invalid"
     ADDRESS_GONE = "address_gone"
     RECIPIENT_STOPPED = "recipient_stopped"
+    ENDPOINT_GONE = "endpoint_gone"
+    ENDPOINT_DISABLED = "endpoint_disabled"
     DEVICE_GONE = "device_gone"
     CONTENT_REFUSED = "content_refused"
     CREDENTIALS_REFUSED = "credentials_refused"

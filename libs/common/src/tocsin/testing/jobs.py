@@ -9,6 +9,7 @@ from tocsin.contracts.channels import (
     CHANNELS,
     CHAT_PLACE,
     DEVICE,
+    ENDPOINT,
     MAIL_ADDRESS,
     PHONE_NUMBER,
     Content,
@@ -23,6 +24,7 @@ _ADDRESS = {
     PHONE_NUMBER: "+4915112345678",
     DEVICE: "marked-address-device-token",
     CHAT_PLACE: "C0MARKEDADDRESS",
+    ENDPOINT: "marked-address-endpoint",
 }
 _TOKENS = {
     DeviceKind.FCM.value: _ADDRESS[DEVICE],

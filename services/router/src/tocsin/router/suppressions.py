@@ -93,7 +93,7 @@ async def holders(
     db: AsyncConnection, tenant: str, kind: AddressKind, addresses: Collection[str]
 ) -> set[str]:
     """The ids of all recipients of the tenant who have one of these addresses, in whatever case it is written."""
-    if not addresses:
+    if not addresses or kind.held_by_tenant:
         return set()
     asked = func.unnest(cast(list(addresses), ARRAY(Text))).column_valued("address")
     if kind.field == devices.name:

@@ -46,6 +46,9 @@ class CatcherSettings(BaseSettings):
         None, description="signing key the APNs endpoint trusts; may be written after the start"
     )
     slack_bot_token: SecretStr | None = Field(None, description="the one bot that Slack's endpoint knows")
+    webhook_secret: SecretStr | None = Field(
+        None, description="with which webhooks must be signed (`whsec_…`); any are taken when not set"
+    )
     entry_url: str | None = Field(None, description="where timelines are asked for")
     api_key: SecretStr | None = Field(None, description="key with scope `read` for that")
     endpoints_file: Path | None = Field(

@@ -43,6 +43,7 @@ def write_providers(
             "bot_token_file": "slack-token",
             "tenants": ["*"],
         },
+        "webhook": {"kind": "webhook"},
     }
     for channel, settings in providers.items():
         (folder / f"{channel}.toml").write_text(_toml({"name": "catcher", **settings}))

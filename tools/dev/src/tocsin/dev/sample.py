@@ -1,17 +1,18 @@
-"""The sample tenant: a small shop that tells three people, in two languages, that their order is on its way.
-
-Its own people hear of lost parcels in a chat.
-"""
+"""The sample tenant: a small shop that tells three people, in two languages, that their order is on its way."""
 
 from typing import Any
 
 TENANT = "sample"
 CATEGORY = "orders"
 WORKFLOW = "order-shipped"
-LOST_PARCEL = "parcel-lost"
-TEAM = "parcel-team"
 EVENT_TYPE = "com.shop.order.shipped"
 SOURCE = "https://shop.example"
+LOST_PARCEL = "parcel-lost"
+TEAM = "parcel-team"
+WEBHOOK_WORKFLOW = "order-delivered"
+WEBHOOK_EVENT_TYPE = "com.shop.order.delivered"
+WEBHOOK_ENDPOINT = "catcher"
+WEBHOOK_SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtbG9jYWwtc3RhY2s="  # noqa: S105 -- the catcher on loopback, not a secret
 
 TENANT_SETTINGS: dict[str, Any] = {
     "name": "Sample shop",
@@ -22,10 +23,7 @@ TENANT_SETTINGS: dict[str, Any] = {
     },
 }
 
-CATEGORIES: dict[str, dict[str, Any]] = {
-    CATEGORY: {"name": "Your orders", "default": "on"},
-    "parcels": {"name": "Parcels in trouble", "default": "on"},
-}
+CATEGORIES: dict[str, dict[str, Any]] = {CATEGORY: {"name": "Your orders", "default": "on"}}
 
 WORKFLOWS: dict[str, dict[str, Any]] = {
     WORKFLOW: {
@@ -51,19 +49,27 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
                 },
             },
         },
+    }
+}
+
+WORKFLOWS[LOST_PARCEL] = {
+    "name": "Parcel lost, told to the shop's own people",
+    "event_types": ["com.shop.parcel.lost"],
+    "category": CATEGORY,
+    "lane": "transactional",
+    "channels": ["chat"],
+    "data_schema": {
+        "type": "object",
+        "required": ["order", "carrier"],
+        "properties": {"order": {"type": "string"}, "carrier": {"type": "string"}},
     },
-    LOST_PARCEL: {
-        "name": "Parcel lost",
-        "event_types": ["com.shop.parcel.lost"],
-        "category": "parcels",
-        "lane": "transactional",
-        "channels": ["chat"],
-        "data_schema": {
-            "type": "object",
-            "required": ["order", "carrier"],
-            "properties": {"order": {"type": "string"}, "carrier": {"type": "string"}},
-        },
-    },
+}
+WORKFLOWS[WEBHOOK_WORKFLOW] = {
+    "name": "Order delivered, told to the shop's own systems",
+    "event_types": [WEBHOOK_EVENT_TYPE],
+    "category": CATEGORY,
+    "lane": "transactional",
+    "channels": ["webhook"],
 }
 
 RECIPIENTS: dict[str, dict[str, Any]] = {
@@ -118,41 +124,48 @@ _EMAIL_DE = """\
 </body></html>
 """
 
-TEMPLATES: dict[tuple[str, str, str], dict[str, str]] = {
-    (WORKFLOW, "email", "en"): {
+TEMPLATES: dict[tuple[str, str], dict[str, str]] = {
+    ("email", "en"): {
         "subject": "Your order {{ data.order }} is on its way",
         "html": _EMAIL_EN,
         "text": "Hello {{ recipient.attributes.first_name }},\n\nyour order {{ data.order }} is on its way: "
         "{{ data.carrier }} brings it on {{ data.arrives }}.\n\nUnsubscribe: {{ links.unsubscribe }}\n",
     },
-    (WORKFLOW, "email", "de"): {
+    ("email", "de"): {
         "subject": "Deine Bestellung {{ data.order }} ist unterwegs",
         "html": _EMAIL_DE,
         "text": "Hallo {{ recipient.attributes.first_name }},\n\ndeine Bestellung {{ data.order }} ist unterwegs: "
         "{{ data.carrier }} bringt sie am {{ data.arrives }}.\n\nAbbestellen: {{ links.unsubscribe }}\n",
     },
-    (WORKFLOW, "sms", "en"): {
+    ("sms", "en"): {
         "body": "Your order {{ data.order }} is on its way: {{ data.carrier }}, {{ data.arrives }}."
     },
-    (WORKFLOW, "sms", "de"): {
+    ("sms", "de"): {
         "body": "Deine Bestellung {{ data.order }} ist unterwegs: {{ data.carrier }}, {{ data.arrives }}."
     },
-    (WORKFLOW, "push", "en"): {
+    ("push", "en"): {
         "title": "On its way",
         "body": "{{ data.carrier }} brings order {{ data.order }} on {{ data.arrives }}.",
     },
-    (WORKFLOW, "push", "de"): {
+    ("push", "de"): {
         "title": "Unterwegs",
         "body": "{{ data.carrier }} bringt Bestellung {{ data.order }} am {{ data.arrives }}.",
     },
-    (LOST_PARCEL, "chat", "en"): {
+    ("chat", "en"): {
         "title": "Parcel lost",
         "text": "{{ data.carrier }} has lost the parcel of order *{{ data.order }}*.",
         "actions.1.label": "Open the order",
         "actions.1.url": "https://shop.example/orders/{{ data.order }}",
     },
+    ("webhook", "en"): {"title": "Delivered", "body": "Order {{ data.order }} was delivered."},
 }
-"""(workflow, channel, locale) -> parts."""
+"""(channel, locale) -> parts, of the one workflow that has this channel."""
+
+
+def workflow_on(channel: str) -> str:
+    """The sample workflow that uses a channel."""
+    return next(key for key, workflow in WORKFLOWS.items() if channel in workflow["channels"])
+
 
 DATA: dict[str, Any] = {
     "order": "A-1042",

@@ -2,14 +2,14 @@
 
 from typing import Any, Final
 
-from tocsin.contracts.channels import CHANNELS, CHAT_PLACE, DEVICE
+from tocsin.contracts.channels import CHANNELS, CHAT_PLACE, DEVICE, ENDPOINT
 from tocsin.contracts.recipients import InlineRecipient
 from tocsin.contracts.values.chat_place import chat_address
 from tocsin.contracts.values.device import device_token
 from tocsin.contracts.values.recipient import judge_recipient
 from tocsin.contracts.vocabulary import Channel
 
-_OF_MANY: Final = {DEVICE: device_token, CHAT_PLACE: chat_address}
+_OF_MANY: Final = {DEVICE: device_token, CHAT_PLACE: chat_address, ENDPOINT: device_token}
 """For kinds of which a recipient may have many: each entry has more than its address, so that alone is judged."""
 
 

@@ -20,8 +20,9 @@ example that people install."""
 NPM = (
     Path(__file__).parents[1] / "observe" / "uplot" / "package-lock.json",
     Path("tests/integration/dispatch_push/http_ece/package-lock.json"),
+    Path("tests/integration/dispatch_webhook/standard_webhooks/package-lock.json"),
 )
-"""What draws the page of `make observe`, and a test's judge."""
+"""What draws the page of `make observe`, and judges in tests."""
 GO = (*sorted(MODULES.glob("*/go.mod")), Path(__file__).parents[1] / "observe" / "jaeger_module" / "go.mod")
 """What `make kube-check` builds, and Jaeger."""
 MAVEN = (
