@@ -110,6 +110,7 @@ MATRIX: Final[dict[tuple[str, str], Asks]] = {
     ("DELETE", "/v1/webhook-endpoints/{endpoint}/secrets/former"): CHANGE,
     ("GET", "/v1/me/preferences"): OWN,
     ("PUT", "/v1/me/preferences"): OWN,
+    ("PATCH", "/v1/me/preferences"): OWN,
     ("GET", "/v1/me/devices"): OWN,
     ("PUT", "/v1/me/devices/{device}"): OWN,
     ("DELETE", "/v1/me/devices/{device}"): OWN,
