@@ -16,7 +16,9 @@ Value = Callable[[Measured], float]
 DAY: Final = 86_400
 READERS: Final[Mapping[str, int]] = {"status": 2}
 """How many groups read a topic, where it is not one: statuses go to the ledger and to the router's feedback."""
-SHARED: Final = ("router", *(channel.dispatcher for channel in Channel))
+_MEASURED: Final = (Channel.EMAIL, Channel.SMS, Channel.PUSH)
+"""The channels whose dispatchers the bench measures."""
+SHARED: Final = ("router", *(channel.dispatcher for channel in _MEASURED))
 """Services of which several processes may share a lane, by shards."""
 ALONE: Final = "ledger"
 """It has one writer a lane."""

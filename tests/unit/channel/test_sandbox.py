@@ -32,9 +32,14 @@ async def no_time(_seconds: float) -> None:
 @pytest.mark.parametrize("row", MAGIC)
 async def test_magic_recipients(channel: Channel, row: tuple[SandboxBehaviour, str, str, str, type]) -> None:
     behaviour, mail, phone, token, kind = row
-    address = {Channel.EMAIL: mail, Channel.SMS: phone, Channel.PUSH: token, Channel.CHAT: token}[channel]
-    if (channel, behaviour) == (Channel.CHAT, SandboxBehaviour.GONE):
-        address = "sandbox-gone"  # a push device is unregistered
+    place = "sandbox-gone" if behaviour is SandboxBehaviour.GONE else token
+    address = {
+        Channel.EMAIL: mail,
+        Channel.SMS: phone,
+        Channel.PUSH: token,
+        Channel.CHAT: place,
+        Channel.WEBHOOK: place,
+    }[channel]
     sandbox = Sandbox(channel=channel, sleep=no_time)
     assert sandbox.behaviour(address) is behaviour
     answer = await sandbox.send(job_for(channel, address=address, test=True))
