@@ -34,10 +34,22 @@ def role_name(channel: Channel) -> str:
     return f"{channel.dispatcher}-{NAME}"
 
 
-def _without_slash(url: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+def _address(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url) or not _has_host(url):
         raise ValueError("write an address such as https://callbacks.example.com")
     return url.rstrip("/")
+
+
+def _has_host(url: str) -> bool:
+    """And a port that is one, where it names any."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+PublicUrl = Annotated[str, AfterValidator(_address)]
 
 
 class CallbackSettings(ProviderSettings):
@@ -50,8 +62,7 @@ class CallbackSettings(ProviderSettings):
         default_factory=HttpSettings, description="Where providers' callbacks are taken"
     )
     callbacks_url: Annotated[
-        str,
-        AfterValidator(_without_slash),
+        PublicUrl,
         About(
             example="https://callbacks.example.com",
             danger="Twilio and others sign the address that they call: with another one here every callback of theirs is refused",
