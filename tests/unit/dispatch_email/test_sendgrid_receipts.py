@@ -155,7 +155,7 @@ async def test_two_keys_while_one_is_replaced(tmp_path: Path) -> None:
     assert await cause(reader, b"[]", signed(b"[]", key=OTHER)) is None
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"no json", b"[" * 200_000, b'["\xff"]'])
+@pytest.mark.parametrize("body", [b"", b"{}", b"no json", b"[" * 200_000])
 async def test_what_is_signed_and_no_event_is_unreadable(tmp_path: Path, body: bytes) -> None:
     assert await cause(receipts(tmp_path), body, signed(body)) is Cause.UNREADABLE
 

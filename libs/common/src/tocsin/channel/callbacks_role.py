@@ -27,6 +27,7 @@ from tocsin.web.operations import operations_app
 NAME: Final = "callbacks"
 """The role's word on the command line."""
 _THIS_MACHINE: Final = {"localhost", "127.0.0.1", "::1"}
+"""A name of one word is within a network of its own, such as Compose's, as well: no provider outside can call it."""
 
 
 def role_name(channel: Channel) -> str:
@@ -97,7 +98,8 @@ class CallbackSettings(ProviderSettings):
         """Callbacks that anyone on the way can read and change."""
         yield from super().advice()
         url = urlsplit(self.callbacks_url)
-        if url.scheme == "http" and url.hostname not in _THIS_MACHINE:
+        host = url.hostname or ""
+        if url.scheme == "http" and host not in _THIS_MACHINE and ("." in host or ":" in host):
             yield Advice(
                 variable=variable_of(type(self), "callbacks_url"),
                 harm="begins with http: anyone on the way reads addresses in callbacks, and some providers call nothing but https",

@@ -7,9 +7,11 @@ from tocsin.dev.providers import FCM_PROJECT, TWILIO_ACCOUNT, TWILIO_TOKEN, writ
 
 
 class LocalCatcher:
-    """Its addresses and settings. `folder` is the run folder; `endpoints` is where its page finds the entry and a key."""
+    """Its addresses and settings. `folder` is the run folder; `endpoints` is where its page finds the entry and a key; `entry` is
+    the entry's address, where it plays receipts."""
 
-    def __init__(self, *, folder: Path, endpoints: Path) -> None:
+    def __init__(self, *, folder: Path, endpoints: Path, entry: str) -> None:
+        self._entry = entry
         self._account = folder / "fcm-account.json"
         self._key = folder / "apns-key.p8"
         self._endpoints = endpoints
@@ -58,4 +60,5 @@ class LocalCatcher:
             smtp_port=self._smtp_port,
             fcm_account=self._account,
             apns=(f"http://127.0.0.1:{self._apns_port}", self._key),
+            callbacks=self._entry,
         )
