@@ -104,8 +104,13 @@ def test_what_providers_tell_is_taken() -> None:
         assert secrets == [file]
         address = variables(f"dispatch-{channel}-callbacks")[f"DISPATCH_{channel.upper()}_CALLBACKS_URL"]
         assert address == f"http://entry:8080/{channel}"
+        called = f"{address}/callbacks/{instance['name']}"
         if channel == "sms":
-            assert instance["status_callback"] == f"{address}/callbacks/{instance['name']}"
+            assert instance["status_callback"] == called
+        else:
+            assert variables("catcher")["CATCHER_MAIL_CALLBACK_URL"] == f"{called}/mail"
+            token = (FILE.parent / "compose" / file).read_text().strip()
+            assert variables("catcher")["CATCHER_MAIL_CALLBACK_TOKEN"] == token
     taking = [name for name in PROCESSES if name.startswith(("dispatch-email", "dispatch-sms"))]
     assert len({variables(name)["DISPATCH_REF_KEYS"] for name in taking}) == 1
 

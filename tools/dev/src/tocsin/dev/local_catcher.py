@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tocsin.dev.processes import free_port
-from tocsin.dev.providers import FCM_PROJECT, TWILIO_ACCOUNT, TWILIO_TOKEN, write_providers
+from tocsin.dev.providers import FCM_PROJECT, MAIL_TOKEN, TWILIO_ACCOUNT, TWILIO_TOKEN, write_providers
 
 
 class LocalCatcher:
@@ -34,6 +34,8 @@ class LocalCatcher:
             "CATCHER_FCM_ACCOUNT_FILE": str(self._account),
             "CATCHER_APNS_KEY_FILE": str(self._key),
             "CATCHER_ENDPOINTS_FILE": str(self._endpoints),
+            "CATCHER_MAIL_CALLBACK_URL": f"{self._entry}/email/callbacks/catcher/mail",
+            "CATCHER_MAIL_CALLBACK_TOKEN": MAIL_TOKEN,
         }
 
     @property
