@@ -166,5 +166,5 @@ async def test_what_nobody_took_is_said(status: int, reason: str) -> None:
 
 
 async def test_a_callback_that_is_no_address_is_said() -> None:
-    message = caught_sms({"StatusCallback": "http://[/"})
+    message = caught_sms({"StatusCallback": "http://127.0.0.1:port/"})
     assert await Taker().receipts().play(message, "delivered") == NotPlayed("Nobody took it (InvalidURL).")
