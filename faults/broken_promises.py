@@ -1,29 +1,9 @@
 """Every promise that is broken on purpose, and the tests that must notice: what `mutations.py` goes through."""
 
-from dataclasses import dataclass
 from typing import Final
 
-COMMON, ROUTER = "libs/common/src", "services/router/src"
-
-
-@dataclass(frozen=True)
-class Edit:
-    """In this file, this text becomes that one. It must stand there exactly once."""
-
-    file: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """A promise broken, and the tests that must notice."""
-
-    name: str
-    source: str
-    edits: tuple[Edit, ...]
-    tests: tuple[str, ...]
-
+from broken_suppression import SUPPRESSION
+from mutation import COMMON, ROUTER, Edit, Mutation
 
 _DELIVERY, _OFFSETS = "tocsin/channel/shard_delivery.py", "tocsin/channel/shard_offsets.py"
 _RECORDING = "tocsin/channel/shard_recording.py"
@@ -341,22 +321,5 @@ MUTATIONS: Final = (
         (Edit("tocsin/router/worker/write.py", "        retry=intent.retry,\n", ""),),
         ("tests/unit/router_worker/test_sending_later.py",),
     ),
-    Mutation(
-        "suppression not looked at",
-        ROUTER,
-        (Edit("tocsin/router/policy/destinations.py", "    if suppressed:\n", "    if False:\n"),),
-        ("tests/unit/router_worker/test_suppressions_decide.py",),
-    ),
-    Mutation(
-        "a bounce raises nobody else who has the address",
-        ROUTER,
-        (
-            Edit(
-                "tocsin/router/worker/address_lessons.py",
-                "                owners[tenant] |= await holders(db, tenant, kind, addresses)\n",
-                "                assert addresses\n",
-            ),
-        ),
-        ("tests/integration/router_worker/test_suppression_rows.py",),
-    ),
+    *SUPPRESSION,
 )

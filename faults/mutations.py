@@ -13,7 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from broken_promises import MUTATIONS, Edit, Mutation
+from broken_promises import MUTATIONS
+from mutation import Edit, Mutation
 
 ROOT = Path(__file__).parents[1]
 MINUTES = 10

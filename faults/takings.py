@@ -6,9 +6,11 @@ import msgspec
 
 from checker import Taken
 from load import Way
+from sinks.journal import Call
 from sinks.journal import Taken as Line
 
 _read_line = msgspec.json.Decoder(Line).decode
+_read_call = msgspec.json.Decoder(Call).decode
 
 
 def size(accepted: Path) -> int:
@@ -18,12 +20,20 @@ def size(accepted: Path) -> int:
 
 def takings(accepted: Path, start: int) -> list[Taken]:
     """Every message from that place of the file on, in the order in which they were taken."""
-    if not accepted.exists():
-        return []
-    with accepted.open("rb") as file:
-        file.seek(start)
-        lines = [_read_line(line) for line in file if line.endswith(b"\n")]
     return [
         Taken(Way(line.tenant, line.channel, line.lane, line.recipient), line.sequence, line.at, line.end)
-        for line in lines
+        for line in map(_read_line, _lines(accepted, start))
     ]
+
+
+def calls_at(calls: Path, start: int, address: str) -> list[float]:
+    """When a mail was refused or kept waiting at its recipient, this address, from that place of the file on; in seconds since 1970."""
+    return [line.at for line in map(_read_call, _lines(calls, start)) if line.probe == address]
+
+
+def _lines(file: Path, start: int) -> list[bytes]:
+    if not file.exists():
+        return []
+    with file.open("rb") as opened:
+        opened.seek(start)
+        return [line for line in opened if line.endswith(b"\n")]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.whole_stack import whole_stack
 from xdist.scheduler import LoadScopeScheduling
@@ -18,6 +19,10 @@ from xdist.workermanage import WorkerController
 from tocsin.dev import KafkaServer, PostgresServer, create_database, drop_database
 from tocsin.observability import configure_tracing, shutdown_tracing
 from tocsin.testing.span_collector import SpanCollector
+
+# The machine may be busy with something else: how long an example takes says nothing of the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # Tests kill processes at any moment: a note that one leaves would refuse the workflow of another. Tests of the note set a folder.
 os.environ["CRASH_NOTES"] = ""

@@ -35,8 +35,10 @@ class ProviderAccount(HttpWorld):
         """The server, until the test ends."""
         server = cls(folder)
         await server.listen()
-        yield server
-        await server.hang_up()
+        try:
+            yield server
+        finally:
+            await server.hang_up()
 
     def unopened(self, **fields: object) -> Provider:
         """An instance that calls this server; `fields` replace its own, None takes one away."""
@@ -49,8 +51,10 @@ class ProviderAccount(HttpWorld):
     async def provider(self, *, call_timeout: float = 10.0, **fields: object) -> AsyncIterator[Provider]:
         provider = self.unopened(call_timeout=call_timeout, **fields)
         await provider.open()
-        yield provider
-        await provider.close()
+        try:
+            yield provider
+        finally:
+            await provider.close()
 
 
 def assert_invalid(

@@ -23,4 +23,5 @@ from scenarios import (  # noqa: F401
     scheduling,
     soak,
     stops,
+    suppressions,
 )

@@ -45,6 +45,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind = Kind.GOOD
     seconds: float = 0.0
     code: int = 0
+    enhanced: str = ""
+    """Mail: the enhanced code beside `code`; empty: one that says nothing more."""
     step: Step = Step.MESSAGE
 
 
@@ -53,6 +55,8 @@ MUTE = Behaviour(kind=Kind.MUTE)
 DRIP = Behaviour(kind=Kind.DRIP, seconds=0.5)
 RESET_TAKEN = Behaviour(kind=Kind.RESET_TAKEN)
 RESET_LOST = Behaviour(kind=Kind.RESET_LOST)
+NO_SUCH_MAILBOX = Behaviour(kind=Kind.REFUSE, code=550, enhanced="5.1.1", step=Step.RCPT)
+"""Mail: a hard bounce."""
 NONSENSE = Behaviour(kind=Kind.NONSENSE)
 CLOSE_NEW = Behaviour(kind=Kind.CLOSE_NEW)
 TLS_FAILURE = Behaviour(kind=Kind.TLS_FAILURE)

@@ -107,8 +107,8 @@ class SmtpSession(asyncio.Protocol):
         return False
 
     def _refuse(self, behaviour: Behaviour) -> None:
-        kind = behaviour.code // 100
-        self._say(b"%d %d.3.0 not now\r\n" % (behaviour.code, kind))
+        enhanced = behaviour.enhanced or f"{behaviour.code // 100}.3.0"
+        self._say(f"{behaviour.code} {enhanced} not now\r\n".encode())
         if behaviour.code == 421:
             self._transport.close()
 

@@ -100,8 +100,9 @@ def feedback(value: bytes) -> Any:
 
         async def commit(self, _: Any) -> None: ...
 
+    every_key = SimpleNamespace(knows=lambda _: True)
     asyncio.run(
-        Recording(lane=Lane.BULK, database=cast("Any", None), hashes=cast("Any", None)).work(
+        Recording(lane=Lane.BULK, database=cast("Any", None), hashes=cast("Any", every_key)).work(
             cast("Any", OneBatch())
         )
     )

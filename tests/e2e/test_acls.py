@@ -26,7 +26,6 @@ NAMED = {PRODUCERS: "shop", READERS: "reader", ADMINISTRATOR: "tocsin-admin"}
 """Whom only the one who runs an installation can name."""
 USERS = {rule.principal: NAMED.get(rule.principal, user_of(rule.principal).removeprefix("User:")) for rule in matrix(Topics())}  # fmt: skip
 STRANGER = "stranger"
-SOURCE = "https://foreign.example"
 IDS = sorted({f"tocsin.{service}.{Lane.CRITICAL}.0" for service in USERS} | {Topics().relay})
 
 

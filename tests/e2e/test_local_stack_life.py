@@ -60,6 +60,12 @@ def endpoints(folder: Path) -> dict[str, Any]:
     return content
 
 
+def last_words(folder: Path) -> str:
+    """What the command has said, and the end of what each process has."""
+    logs = [folder.parent / "words.log", *sorted((folder / "logs").glob("*.log"))]
+    return "\n".join(f"== {log.name}\n{log.read_text()[-2000:]}" for log in logs)
+
+
 def family(stack: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return psutil.Process(stack.pid).children(recursive=True)
 
@@ -71,7 +77,7 @@ def test_up_a_death_killed_up_again_and_down(tmp_path: Path, start: Start) -> No
     until((folder / "endpoints.json").exists, stack, folder)
     first = endpoints(folder)
     assert first.keys() == NAMES
-    assert first["processes"].keys() == PROCESSES
+    assert first["processes"].keys() == PROCESSES, last_words(folder)
     assert all(
         psutil.pid_exists(process["pid"]) and Path(process["log"]).exists()
         for process in first["processes"].values()

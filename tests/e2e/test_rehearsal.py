@@ -176,8 +176,9 @@ async def test_two_messages_for_a_dead_mail_server_page(
     with on_call(tmp_path / "on-call", targets) as pager:
         await all_is_well(targets, pager)
         async with dead_mail_server(tocsin.stack):
-            await until(fails, seconds=60, every=2)  # the dispatcher has read its file
+            await until(fails, seconds=60, every=2)  # the dispatcher has read its file, and one message fails
             began = time.monotonic()
+            await send(tocsin, workflow)  # each is tried three times at once, and five calls open the breaker
             await pages(pager, {("TocsinChannelDown", "dispatch-email")})
             nothing_but(pager, {("TocsinChannelDown", "dispatch-email")})
         for alert, moment in pager.pages.items():

@@ -16,6 +16,7 @@ from tocsin.kafka import KafkaSettings, read_to_end
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 BODY = "Zanzibar-Quetzal-Body"
+INBOX_SECRET = "Marked-Secret-Of-A-Tenants-Own-Server"
 MAY_NAME_A_RECIPIENT = {"router's log", *(Topics().status(lane) for lane in Lane)}
 SERVICES = {"ingest", "router", "ledger", "dispatch-email", "dispatch-sms", "dispatch-push"}
 
@@ -50,8 +51,12 @@ async def test_no_secret_ever_crosses_kafka(tocsin):
     made = await tocsin.admin.post("/v1/api-keys", json={"name": "secrecy", "scopes": ["send"]})
     assert made.is_success, made.text
     *_, new_secret = made.json()["key"].split("_")
+    inbox_key = {"id": "secrecy", "algorithm": "HS256", "secret": INBOX_SECRET}
+    saved = await tocsin.admin.put("/v1/tenant/inbox-keys", json={"keys": [inbox_key]})
+    assert saved.is_success, saved.text
 
-    secrets = [*keys(tocsin), new_secret, *provider_secrets(tocsin), *installation_secrets(tocsin)]
+    made_secrets = [new_secret, INBOX_SECRET]
+    secrets = [*keys(tocsin), *made_secrets, *provider_secrets(tocsin), *installation_secrets(tocsin)]
     seen = b""
     for topic in Topics().all():
         held = await raw_bytes(tocsin, topic.name)
@@ -59,6 +64,7 @@ async def test_no_secret_ever_crosses_kafka(tocsin):
         for secret in secrets:
             assert secret.encode() not in held, f"a secret stands in {topic.name}"
     assert person.email.encode() in seen  # the jobs were among what was searched
+    assert b'"sealed"' in seen  # and the directory after it had the tenant's secret, sealed
 
 
 async def logs(tocsin) -> dict[str, str]:

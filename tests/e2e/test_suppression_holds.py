@@ -59,6 +59,23 @@ async def test_who_answered_stop_to_one_gets_nothing_as_another_even_if_it_is_re
         assert (await tocsin.admin.post("/v1/suppressions/remove", json=body)).is_success
 
 
+async def test_a_mailbox_that_is_gone_gets_nothing_whoever_else_has_it(tocsin: Any) -> None:
+    """The mail server itself says so, 550 5.1.1, of one message; nothing more is sent there, also as another recipient, and it is required."""
+    first, second = await tocsin.person(), await tocsin.person()
+    key = f"receipt-{first.id}"
+    await workflow_on(
+        tocsin, key, "email", default="required", parts={"subject": "Receipt", "text": "{{ data.order }}"}
+    )
+    address = f"No-Such-Mailbox-{first.id}@person.example"
+    await saved(tocsin, f"/v1/recipients/{first.id}", {"email": address})
+    await saved(tocsin, f"/v1/recipients/{second.id}", {"email": address.lower()})
+    assert await ends(tocsin, await sent(tocsin, key, first.id)) == [("failed", None, "address_gone")]
+    await until(partial(is_suppressed, tocsin, "email", address), seconds=60, every=0.1)
+    for person in (first, second):
+        told = await ends(tocsin, await sent(tocsin, key, person.id))
+        assert told == [("skipped", "suppression", "bounce")]
+
+
 @pytest.mark.nightly
 async def test_a_bounce_reaches_a_bulk_backlog_of_everyone_who_has_the_address(tocsin: Any) -> None:
     """The receipt comes while a dispatcher holds messages for another recipient with the same address."""

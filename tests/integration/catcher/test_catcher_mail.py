@@ -102,6 +102,7 @@ def test_an_attachment_is_described(catcher: RunningCatcher) -> None:
     ("recipient", "source", "code"),
     [
         ("nobody", b"From: a@b.example\r\n\r\nhello\r\n", 553),
+        ("No-Such-Mailbox-7@b.example", b"From: a@b.example\r\n\r\nhello\r\n", 550),
         ("ada@example.com", b"Subject: no one's\r\n\r\nhello\r\n", 550),
         ("ada@example.com", b"From: a@b.example\r\nFrom: c@d.example\r\n\r\nhello\r\n", 550),
         (
@@ -110,7 +111,7 @@ def test_an_attachment_is_described(catcher: RunningCatcher) -> None:
             552,
         ),
     ],
-    ids=["no domain", "no From", "two From", "too large"],
+    ids=["no domain", "no mailbox", "no From", "two From", "too large"],
 )
 def test_what_a_provider_refuses_is_refused(
     catcher: RunningCatcher, recipient: str, source: bytes, code: int

@@ -57,6 +57,41 @@ def test_a_long_file_says_how_far_it_is(tocsin: Run, entry: Entry, tmp_path: Pat
     assert ran.out == "11000 created, 0 updated, 0 unchanged, 0 refused.\n"
 
 
+def test_on_a_terminal_a_bar_shows_how_far_it_is(
+    tocsin_on_terminal: Run, entry: Entry, tmp_path: Path
+) -> None:
+    (tmp_path / "list.csv").write_text("address\n" + "".join(f"a{row}@example.com\n" for row in range(1_500)))
+    entry.will_answer(200, results(*["created"] * 1_000))
+    entry.will_answer(200, results(*["created"] * 500))
+    ran = tocsin_on_terminal("suppressions", "import", "list.csv", "--channel", "email", **entry.env)
+    assert "1501/1501" in ran.out
+    assert "1500 created, 0 updated, 0 unchanged, 0 refused." in ran.out
+    assert "@" not in ran.out
+
+
+def test_what_ends_early_says_how_far_it_came_and_the_next_run_sends_all_again(
+    tocsin: Run, entry: Entry, tmp_path: Path
+) -> None:
+    (tmp_path / "list.csv").write_text("address\n" + "".join(f"a{row}@example.com\n" for row in range(1_500)))
+    words = ("suppressions", "import", "list.csv", "--channel", "email")
+    entry.will_answer(200, results(*["created"] * 1_000))
+    problem = {"code": "unavailable", "title": "Not now", "detail": "The database is away."}
+    entry.will_answer(503, problem, kind="application/problem+json")
+    ran = tocsin(*words, **entry.env)
+    assert ran.code == 1
+    assert ran.err.splitlines() == [
+        "Not now (unavailable): The database is away.",
+        "1001 lines were imported. Run it again for all: what stands stays.",
+    ]
+    entry.answers[:] = []
+    entry.asked.clear()
+    entry.will_answer(200, results(*["unchanged"] * 1_000))
+    entry.will_answer(200, results(*["created"] * 500))
+    again = tocsin(*words, **entry.env)
+    assert (again.code, again.out) == (0, "500 created, 0 updated, 1000 unchanged, 0 refused.\n")
+    assert [len(body["suppressions"]) for *_, body in entry.asked] == [1_000, 500]
+
+
 def test_a_portion_of_which_nothing_is_taken_does_not_end_the_import(
     tocsin: Run, entry: Entry, tmp_path: Path
 ) -> None:
@@ -75,7 +110,8 @@ def test_a_file_that_is_none_and_a_problem_are_said_in_a_sentence(
     (tmp_path / "list.csv").write_text("address\na@example.com\n")
     entry.will_answer(403, {"code": "scope_missing", "title": "No", "detail": "It lacks the scope."})
     refused = tocsin("suppressions", "import", "list.csv", **entry.env)
-    assert (refused.code, refused.err) == (1, "No (scope_missing): It lacks the scope.\n")
+    assert refused.code == 1
+    assert refused.err.splitlines()[0] == "No (scope_missing): It lacks the scope."
 
 
 def test_what_is_exported_can_be_imported(tocsin: Run, entry: Entry, tmp_path: Path) -> None:
@@ -111,6 +147,19 @@ def test_one_is_removed_by_an_address_that_no_command_line_shows(
     method, path, _, body = entry.asked[0]
     assert (method, path) == ("POST", "/v1/suppressions/remove")
     assert body == {"channel": "email", "reason": "she asked", "address": "ann@example.com"}
+
+
+def test_what_is_removed_can_be_named_down_to_one_row(tocsin: Run, entry: Entry) -> None:
+    words = ["suppressions", "remove", "--channel", "email", "--reason", "r", "--address-hash", HASH]
+    named = {"channel": "email", "reason": "r", "address_hash": HASH}
+    for more, said in (
+        (["--cause", "manual", "--category", "*", "--spares-required"], {"cause": "manual", "category": "*", "spares_required": True}),
+        (["--holds-required"], {"spares_required": False}),
+    ):  # fmt: skip
+        entry.asked.clear()
+        entry.will_answer(200, {"removed": 1})
+        assert tocsin(*words, *more, **entry.env).code == 0
+        assert entry.asked[0][3] == named | said
 
 
 def test_some_are_listed(tocsin: Run, entry: Entry) -> None:

@@ -21,7 +21,10 @@ ASKED = "Installing 8 definitions"
 @pytest.fixture
 def check(tmp_path: Path) -> Iterator[tuple["Popen[bytes]", Path]]:
     log = tmp_path / "check.log"
+    # What a shell starts in the background ignores Ctrl-C, and so would this child of it.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = spawn([sys.executable, "-m", "tocsin.dev.kube", "check"], log=log)
+    signal.signal(signal.SIGINT, former)
     yield process, log
     end(process)
 

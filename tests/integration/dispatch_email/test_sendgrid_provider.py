@@ -178,8 +178,8 @@ async def test_another_key_is_refused(world: SendGridServer) -> None:
         ("SG.a", 'base_url = "https://api.sendgrid.com/"', "`base_url` is not valid"),
         ("SG.a", "call_timeout = 30", "`call_timeout` is not valid"),
         ("", "", "is empty."),
-        ("two words", "", "the file holds no API key: one is a single word that begins with SG."),
-        ("schlüssel", "", "the file holds no API key: one is a single word that begins with SG."),
+        ("two words", "", "the file must hold a single word, and nothing else"),
+        ("schlüssel", "", "the file must hold a single word, and nothing else"),
     ],
 )
 def test_faults_of_the_configuration(tmp_path: Path, key: str, lines: str, sentence: str) -> None:

@@ -74,8 +74,10 @@ class ApnsServer(Http2World):
         entry = self.entry(call_timeout=call_timeout, **fields)
         provider = ApnsProvider(ApnsConfig.model_validate(entry, context={"folder": self.folder}), self.clock)
         await provider.open()
-        yield provider
-        await provider.close()
+        try:
+            yield provider
+        finally:
+            await provider.close()
 
     def respond(self, head: dict[str, str], body: bytes) -> Response:
         assert head.keys() == HEADERS

@@ -110,8 +110,10 @@ class PushService(HttpWorld):
         config = WebPushConfig.model_validate(entry, context={"folder": self.folder})
         provider = WebPushProvider(config, self.clock, allowed=AllowedTargets(allow))
         await provider.open()
-        yield provider
-        await provider.close()
+        try:
+            yield provider
+        finally:
+            await provider.close()
 
     def respond(self, first: str, head: dict[str, str], body: bytes) -> Response:
         assert first == "POST /push/marked-address-endpoint HTTP/1.1"

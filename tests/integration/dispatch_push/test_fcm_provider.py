@@ -95,8 +95,10 @@ class FcmServer(HttpWorld):
         config = FcmConfig.model_validate(entry | fields, context={"folder": self.folder})
         provider = FcmProvider(config, self.clock)
         await provider.open()
-        yield provider
-        await provider.close()
+        try:
+            yield provider
+        finally:
+            await provider.close()
 
     def beside(self, first: str, head: dict[str, str], body: bytes) -> Response | None:
         if first != "POST /token HTTP/1.1":

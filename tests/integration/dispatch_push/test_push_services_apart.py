@@ -13,6 +13,7 @@ from tests.unit.channel.conftest import LaneBench
 from tocsin.channel.breaker import BreakerPolicy
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, DeviceKind, Lane, Reason, StatusName
+from tocsin.dispatch_push import webpush
 from tocsin.dispatch_push.settings import kinds_for
 from tocsin.kafka.consume import turn_reading
 from tocsin.runtime.outgoing import AllowedTargets
@@ -62,6 +63,7 @@ async def bench(
 ) -> AsyncIterator[LaneBench]:
     """A lane with one instance for both."""
     monkeypatch.setattr(turn_reading, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(webpush, "PUSH_SERVICES", {"127.0.0.1", "localhost"})
     # A breaker that has opened stays open.
     monkeypatch.setattr("tocsin.channel.provider_pool.POLICY", BreakerPolicy(first_pause=3600))
     kinds = kinds_for(AllowedTargets(["127.0.0.1:*"]))
@@ -103,6 +105,26 @@ async def test_one_that_hangs_has_its_share_of_the_places_and_stops_no_other(
     await until(lambda: ended(bench) == set(range(20, 80)))
     assert troubled.requests == SHARE
     assert [shown["calls_in_flight"] for shown in views(bench, "localhost")] == [SHARE]
+
+
+async def test_hosts_that_only_one_tenant_names_have_one_share_together(
+    bench: LaneBench, works: PushService, troubled: PushService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webpush, "PUSH_SERVICES", {"127.0.0.1"})
+    await troubled.behave(Behaviour.SILENT)
+    fields = troubled.job_fields
+    shard, _ = bench.start()
+    for number, host in enumerate(["localhost", "LOCALHOST.", "localhost."] * 4):
+        address = str(fields["address"]).replace("localhost", host)
+        shard.put(
+            job_for(
+                Channel.PUSH, delivery_id=_id(number), recipient=f"r{number}", **fields | {"address": address}
+            )
+        )
+    shard.put(*to(works, range(20, 60)))
+    await until(lambda: ended(bench) == set(range(20, 60)))
+    assert troubled.requests <= SHARE
+    assert [shown["calls_in_flight"] for shown in views(bench, "other hosts of acme")] == [SHARE]
 
 
 async def test_one_that_refuses_connections_has_a_breaker_of_its_own(

@@ -152,10 +152,25 @@ async def test_a_redirect_is_not_followed(world: PushService) -> None:
     assert world.requests == 1
 
 
-async def test_the_far_end_is_the_push_services_host(world: PushService) -> None:
+async def test_a_known_push_service_is_a_far_end_and_so_are_all_other_hosts_of_a_tenant(
+    world: PushService,
+) -> None:
+    subscription = json.loads(world.browser.subscription)
     async with world.provider() as provider:
         assert isinstance(provider, FarEnds)
-        assert provider.far_end(job(world)) == "127.0.0.1"
+        for endpoint, far_end in (
+            ("https://fcm.googleapis.com/fcm/send/1", "fcm.googleapis.com"),
+            ("https://FCM.googleapis.com:443/fcm/send/1", "fcm.googleapis.com"),
+            ("https://updates.push.services.mozilla.com/wpush/v2/1", "updates.push.services.mozilla.com"),
+            ("https://web.push.apple.com/1", "web.push.apple.com"),
+            ("https://fcm.googleapis.com.example/1", "other hosts of acme"),
+            ("https://hangs-1.example/1", "other hosts of acme"),
+            ("https://hangs-2.example/1", "other hosts of acme"),
+        ):
+            token = json.dumps(subscription | {"endpoint": endpoint})
+            assert provider.far_end(job(world, address=token)) == far_end
+        other = json.dumps(subscription | {"endpoint": "https://hangs-1.example/1"})
+        assert provider.far_end(job(world, address=other, tenant="globex")) == "other hosts of globex"
         assert provider.far_end(job_for(Channel.PUSH, target=DeviceKind.WEBPUSH, address="x")) is None
 
 

@@ -308,6 +308,7 @@ async def fill(client: httpx.AsyncClient) -> str:
         "/v1/categories/orders", json={"name": "Orders", "ttl_seconds": 60, "delivery": "at_most_once"}
     )
     await client.put("/v1/workflows/shipped", json=FLOW)
+    await client.put("/v1/tenant/inbox-keys", json={"keys": [HS256], "origins": [SHOP]})
     parts = {"parts": {"body": "Hallo"}, "publish": True}
     await client.put("/v1/workflows/shipped/templates/sms/default/de", json=parts)
     await client.put(

@@ -115,7 +115,7 @@ async def test_a_lost_seal_key_is_the_operators_and_logged_once_a_minute(
         def warning(self, _event: str, **facts: Any) -> None:
             lines.append(facts)
 
-    monkeypatch.setattr("tocsin.router.api.inbox_key_directory.log", Log())
+    monkeypatch.setattr("tocsin.web.inbox_keys.log", Log())
     app.state.seal = Seal([("k2", "t" * 32)])
     for _ in range(25):
         answer = await anybody.get("/v1/me/preferences", headers=bearer(sign()))

@@ -12,6 +12,7 @@ from tocsin.contracts.codec import decode_directory, encode
 from tocsin.contracts.directory import (
     ApiKeyRecord,
     CategoryRecord,
+    InboxKeysRecord,
     Step,
     TemplateRecord,
     TenantRecord,
@@ -38,9 +39,10 @@ from tocsin.router.relay import Relay
 from tocsin.runtime import Health
 from tocsin.testing.running import running
 from tocsin.testing.until import until
-from tocsin.web import Caller, KeyTable
+from tocsin.trust import RecipientKey, Seal
+from tocsin.web import Caller, InboxKeyTable, KeyTable
 
-from .conftest import FLOW, Directory, fill, published, state
+from .conftest import FLOW, HS256, SECRET, SHOP, Directory, fill, published, state
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
@@ -53,6 +55,9 @@ async def test_every_kind_of_entity_is_published_as_it_stands(
         await published(directory)
     found = {key: decode_directory(value) for key, value in (await state(kafka, topics.directory)).items()}
     assert {entity.record_key.decode() for entity in found.values()} == set(found)
+    told = found.pop("inbox_keys/acme")
+    assert isinstance(told, InboxKeysRecord)
+    assert (told.origins, [(key.id, key.algorithm) for key in told.keys]) == ([SHOP], [("2026", "HS256")])
     key = found.pop(f"api_key/acme/{key_id}")
     assert isinstance(key, ApiKeyRecord)
     assert (key.mode, key.scopes, key.name, len(key.sha256)) == ("test", ["send"], "shop", 64)
@@ -129,11 +134,45 @@ async def test_what_ends_becomes_a_tombstone(
         await acme.post("/v1/workflows/shipped/templates/sms/default/de/unpublish")
         await acme.put("/v1/workflows/shipped", json={**FLOW, "published": False})
         await published(directory)
-        assert set(await state(kafka, topics.directory)) == {"tenant/acme", "category/acme/orders"}
+        left = {"tenant/acme", "category/acme/orders", "inbox_keys/acme"}
+        assert set(await state(kafka, topics.directory)) == left
         await acme.delete("/v1/workflows/shipped")
         await acme.delete("/v1/categories/orders")
         await published(directory)
-    assert set(await state(kafka, topics.directory)) == {"tenant/acme"}
+    assert set(await state(kafka, topics.directory)) == {"tenant/acme", "inbox_keys/acme"}
+
+
+async def test_inbox_keys_are_opened_where_the_topic_is_read_and_lie_there_sealed(
+    *,
+    acme: httpx.AsyncClient,
+    directory: Directory,
+    relay: Relay,
+    kafka: KafkaSettings,
+    topics: Topics,
+    seal: Seal,
+) -> None:
+    table = InboxKeyTable(seal=seal)
+    replica = Replica(
+        settings=kafka, topic=topics.directory, apply=table.apply, health=Health(service="dispatch-inapp")
+    )
+
+    async def opened() -> bool:
+        return await table.key("acme", "2026", only_known=False) is not None
+
+    async def closed() -> bool:
+        return not await opened()
+
+    async with running(relay), running(replica):
+        await acme.put("/v1/tenant/inbox-keys", json={"keys": [HS256], "origins": [SHOP]})
+        await until(opened)
+        assert await table.key("acme", "2026", only_known=False) == RecipientKey(
+            algorithm="HS256", key=SECRET
+        )
+        assert await table.lets_call(SHOP, "acme", only_known=False)
+        assert SECRET.encode() not in b"".join((await state(kafka, topics.directory)).values())
+        await acme.put("/v1/tenant/inbox-keys", json={"keys": []})
+        await until(closed)
+        assert not await table.lets_call(SHOP, "acme", only_known=False)
 
 
 async def test_a_revoked_key_stops_working_where_the_topic_is_read(
@@ -293,5 +332,5 @@ async def test_what_takes_rights_away_is_published_before_what_was_changed_earli
         for record in records
         if record.key is not None
     ]
-    assert order[0] == b"api_key"
+    assert order[:2] == [b"inbox_keys", b"api_key"]
     assert order[1:] == [b"tenant", b"category", b"workflow", b"template"]

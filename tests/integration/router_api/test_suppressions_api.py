@@ -1,6 +1,5 @@
 """`/v1/suppressions`: added, found, imported, removed with a trace; of one tenant alone, and no address in any answer."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -67,21 +66,71 @@ async def test_who_is_given_the_address_meanwhile_is_raised_too(
     assert [await directory.version(who) for who in ("ann", "late")] == [1, 1]
 
 
-async def test_what_stands_is_never_shortened_or_weakened(acme: httpx.AsyncClient) -> None:
-    soon = datetime(2030, 1, 1, tzinfo=UTC)
+SOON, LATER = "2030-01-01T00:00:00Z", "2030-01-02T00:00:00Z"
 
-    async def add(**fields: Any) -> tuple[Any, ...]:
-        await acme.post("/v1/suppressions", json=ANN | fields)
+
+async def test_what_stands_is_never_shortened(acme: httpx.AsyncClient) -> None:
+    async def add(until: str | None) -> str | None:
+        await acme.post("/v1/suppressions", json=ANN | {"until": until})
         (row,) = await found(acme)
-        return row["until"], row["spares_required"]
+        return str(row["until"]) if row["until"] else None
 
-    later = soon + timedelta(days=1)
-    text, later_text = "2030-01-01T00:00:00Z", "2030-01-02T00:00:00Z"
-    assert await add(until=soon.isoformat(), spares_required=True) == (text, True)
-    assert await add(until=later.isoformat(), spares_required=True) == (later_text, True)
-    assert await add(until=soon.isoformat(), spares_required=False) == (later_text, False)
-    assert await add() == (None, False)
-    assert await add(until=soon.isoformat(), spares_required=True) == (None, False)
+    assert [await add(until) for until in (SOON, LATER, SOON, None, SOON)] == [SOON, LATER, LATER, None, None]
+
+
+@pytest.mark.parametrize("many", [False, True])
+async def test_what_spares_required_categories_and_what_does_not_stand_side_by_side(
+    acme: httpx.AsyncClient, many: bool
+) -> None:
+    """One is for good and spares them, the other ends and does not: neither takes over what the other says."""
+    sparing, strict = ANN | {"spares_required": True}, ANN | {"until": SOON}
+    both = [(False, SOON), (True, None)]
+    for rows in ([sparing, strict], [strict, sparing]):
+        if many:
+            answer = await acme.post("/v1/suppressions/bulk", json={"suppressions": rows})
+            assert [item["result"] for item in answer.json()["items"]] == ["created"] * 2
+        else:
+            assert [(await acme.post("/v1/suppressions", json=row)).status_code for row in rows] == [201] * 2
+        assert [(row["spares_required"], row["until"]) for row in await found(acme)] == both
+        again = await acme.post("/v1/suppressions/bulk", json={"suppressions": rows})
+        assert [item["result"] for item in again.json()["items"]] == ["unchanged"] * 2
+        gone = await acme.post(
+            "/v1/suppressions/remove", json=SAME | {"reason": "r", "spares_required": False}
+        )
+        assert gone.json() == {"removed": 1}
+        assert [(row["spares_required"], row["until"]) for row in await found(acme)] == both[1:]
+        await acme.post("/v1/suppressions/remove", json=SAME | {"reason": "r"})
+    removals = (await acme.get("/v1/suppressions/removals")).json()["data"]
+    assert [row["spares_required"] for row in removals] == [False, True] * 2
+
+
+async def test_one_row_is_removed_by_all_that_names_it_and_the_others_stay(acme: httpx.AsyncClient) -> None:
+    kinds: list[dict[str, Any]] = [
+        {"cause": "bounce"},
+        {"cause": "manual"},
+        {"cause": "manual", "spares_required": True},
+        {"cause": "manual", "category": "news"},
+        {"cause": "manual", "category": "offers"},
+    ]
+    for kind in kinds:
+        assert (await acme.post("/v1/suppressions", json=ANN | kind)).status_code == 201
+    listed = (await acme.get("/v1/suppressions", params={"category": "*"})).json()["data"]
+    assert len(listed) == 3
+    for kind in kinds:
+        named = {"category": "*", "spares_required": False} | kind
+        gone = await acme.post("/v1/suppressions/remove", json=SAME | named | {"reason": "r"})
+        assert gone.json() == {"removed": 1}
+        assert (await acme.post("/v1/suppressions", json=ANN | kind)).status_code == 201
+    assert len(await found(acme)) == len(kinds)
+
+
+async def test_a_page_ends_between_rows_that_differ_in_whom_they_spare_alone(acme: httpx.AsyncClient) -> None:
+    rows = [ANN | {"spares_required": spares} for spares in (True, False)]
+    await acme.post("/v1/suppressions/bulk", json={"suppressions": rows})
+    first = (await acme.get("/v1/suppressions", params={"limit": 1})).json()
+    rest = (await acme.get("/v1/suppressions", params={"limit": 1, "cursor": first["next_cursor"]})).json()
+    assert [row["spares_required"] for row in first["data"] + rest["data"]] == [False, True]
+    assert not rest["has_more"]
 
 
 async def test_each_cause_and_category_stands_for_itself(acme: httpx.AsyncClient) -> None:
@@ -148,7 +197,7 @@ async def test_an_import_answers_each_row_and_twice_changes_nothing(
         ("created", []),
         ("created", []),
         ("refused", ["email_invalid"]),
-        ("created", []),
+        ("unchanged", []),
         ("refused", ["address_or_hash"]),
         ("refused", ["model_type"]),
         ("refused", ["enum"]),

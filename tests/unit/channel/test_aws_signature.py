@@ -95,7 +95,7 @@ def test_botocore_signs_the_same(
     assert sent.get("X-Amz-Security-Token") == key.session_token
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     headers=st.dictionaries(NAMES, VALUES, max_size=4),
     query=st.dictionaries(PARAMETERS, PARAMETERS, max_size=4),

@@ -141,7 +141,6 @@ def test_calls_begun_before_it_opened_are_not_heard(late: Verdict) -> None:
     assert breaker.state is CLOSED
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 3), st.sampled_from([WORKS, NOTHING])), max_size=100))
 def test_a_provider_that_works_is_never_cut_off(calls: list[tuple[float, Verdict]]) -> None:
     now, breaker = 0.0, Breaker(now=0.0)
@@ -151,7 +150,6 @@ def test_a_provider_that_works_is_never_cut_off(calls: list[tuple[float, Verdict
         breaker.end(breaker.begin(now), verdict, now)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 100), st.sampled_from(list(Verdict))), max_size=60), st.floats(0, 3600)
 )
@@ -212,4 +210,4 @@ class BreakerMachine(RuleBasedStateMachine):
 
 
 TestBreakerMachine = BreakerMachine.TestCase
-TestBreakerMachine.settings = settings(deadline=None, max_examples=50)
+TestBreakerMachine.settings = settings(max_examples=50)

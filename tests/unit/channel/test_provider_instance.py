@@ -335,4 +335,4 @@ class InstanceMachine(RuleBasedStateMachine):
 
 
 TestInstance = InstanceMachine.TestCase
-TestInstance.settings = settings(deadline=None, max_examples=50, stateful_step_count=30)
+TestInstance.settings = settings(max_examples=50, stateful_step_count=30)

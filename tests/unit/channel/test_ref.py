@@ -36,7 +36,7 @@ def sealed(job: Job, by: Refs | None = None) -> str:
     return ref
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     tenant=st.from_regex(r"[a-z0-9-]{1,63}", fullmatch=True),
     recipient=recipients,
@@ -107,7 +107,7 @@ def test_what_another_sealed_does_not_open(other: Refs) -> None:
     assert refs().open(sealed(job_for(Channel.EMAIL), other)) is None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(position=st.integers(min_value=0), bit=st.integers(0, 7))
 def test_one_changed_bit_opens_nothing(position: int, bit: int) -> None:
     raw = bytearray(urlsafe_b64decode(_padded(sealed(job_for(Channel.EMAIL)))))
@@ -115,7 +115,7 @@ def test_one_changed_bit_opens_nothing(position: int, bit: int) -> None:
     assert refs().open(urlsafe_b64encode(raw).rstrip(b"=").decode()) is None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.one_of(st.text(max_size=600), st.binary(max_size=450).map(lambda raw: urlsafe_b64encode(raw).decode()))
 )

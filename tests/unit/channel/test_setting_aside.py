@@ -1,7 +1,7 @@
 """Which messages make room for those of another provider, and until when."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.channel.setting_aside import AFTER, AT_ONCE, Queue, to_set_aside
@@ -28,7 +28,6 @@ def test_who_makes_room_and_when_it_comes_back(
     assert dict(to_set_aside(list(enumerate(waited)), queue)) == pytest.approx(set_aside)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 100), max_size=700),
     st.integers(1, 100),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.contracts.provider_order import weighted_order
@@ -18,7 +18,6 @@ def test_each_is_the_first_as_often_as_its_weight_says() -> None:
     assert round(seconds["b"] / seconds.total(), 1) == round(3 / 4, 1)
 
 
-@settings(deadline=None)
 @given(WEIGHTS, st.text())
 def test_the_order_is_computed_and_names_everyone(weights: dict[str, int], delivery: str) -> None:
     order = weighted_order(weights, delivery)
@@ -26,7 +25,6 @@ def test_the_order_is_computed_and_names_everyone(weights: dict[str, int], deliv
     assert weighted_order(dict(reversed(weights.items())), delivery) == order
 
 
-@settings(deadline=None)
 @given(WEIGHTS, st.text())
 def test_the_rest_keeps_its_order_when_one_goes(weights: dict[str, int], delivery: str) -> None:
     order = weighted_order(weights, delivery)

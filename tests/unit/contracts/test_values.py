@@ -75,7 +75,7 @@ _LABEL = st.text("abxnyzAZ019-", min_size=1, max_size=66)
 _DOMAIN = st.lists(_LABEL, min_size=1, max_size=5).map(".".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.builds("{}@{}".format, _LOCAL, _DOMAIN)
     | st.builds("{}@{}".format, st.text("abz0.-+_", min_size=1), st.text("abxn0.-", min_size=1))
@@ -90,7 +90,7 @@ def test_the_short_cut_for_mail_addresses_is_what_the_library_says(value: str) -
     assert answer(mail_address.mail_address, value) == answer(mail_address.judged_by_library, value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.from_regex(phone_number._COMMON.__self__, fullmatch=True)  # type: ignore[attr-defined]
     | st.from_regex(r"\+[0-9]{5,16}", fullmatch=True)

@@ -349,7 +349,7 @@ TARGETS = (
 """Paths with `.` or `..` in them are nobody's."""
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(target=TARGETS, fields=FIELDS, body=st.binary(max_size=300), chunks=st.integers(0, 3))
 def test_whatever_is_sent_arrives(
     target: bytes, fields: list[tuple[str, bytes]], body: bytes, chunks: int

@@ -95,7 +95,7 @@ def built(
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(subject=texts, text=texts, html=texts)
 def test_dkimpy_verifies_any_mail_which_stays_what_it_was(subject: str, text: str, html: str) -> None:
     plain = built(subject, text, html)

@@ -280,7 +280,7 @@ def test_what_is_no_report_changes_nothing(raw: bytes) -> None:
     assert (event.ref, event.status) == (None, None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.one_of(
         st.binary(max_size=2000), st.binary(max_size=300).map(lambda noise: dsn("failed", "5.1.1") + noise)

@@ -117,7 +117,7 @@ def normal(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(subject=texts, name=texts, text=texts, html=texts)
 def test_every_content_is_read_back_without_a_defect(subject: str, name: str, text: str, html: str) -> None:
     raw = build(subject=subject, name=name, text=text, html=html, reply_to="help@example.com", url=URL)
@@ -154,7 +154,7 @@ def test_a_subject_keeps_no_break_spaces_and_no_line_breaks(subject: str, read: 
     assert message["Bcc"] is None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(body=texts)
 def test_a_mail_of_one_part_has_no_alternatives(body: str) -> None:
     plain, html = parsed(build(text=body)), parsed(build(text=None, html=body))
@@ -163,7 +163,7 @@ def test_a_mail_of_one_part_has_no_alternatives(body: str) -> None:
     assert text_of(html, "text/html") == normal(body) + "\r\n"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(subject=surrogates, body=surrogates)
 def test_what_is_no_text_cannot_break_a_mail(subject: str, body: str) -> None:
     raw = build(subject=subject, text=body)
@@ -196,14 +196,14 @@ def test_a_long_url_is_whole_in_the_text_part() -> None:
     assert text_of(parsed(raw), "text/plain").split("\r\n") == ["End it:", url, "Bye"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=texts, html=texts)
 def test_lines_of_bodies_and_folded_headers_stay_within_76(text: str, html: str) -> None:
     raw = build(text=text, html=html, subject=text, name=html)
     assert max(map(len, raw.split(b"\r\n"))) <= 76
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=st.text("ab=.é \t\n", max_size=400))
 def test_a_text_is_encoded_as_its_lines_one_by_one_are(text: str) -> None:
     lines = [quoted_printable(line) for line in text.split("\n")]
@@ -213,7 +213,7 @@ def test_a_text_is_encoded_as_its_lines_one_by_one_are(text: str) -> None:
 @example(address="a.@example.com", as_sender=False)
 @example(address=".a@example.com", as_sender=True)
 @example(address="a..b@example.com", as_sender=False)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     address=st.one_of(texts, st.emails(), texts.map(lambda t: f"a{t}@example.com")), as_sender=st.booleans()
 )
@@ -231,7 +231,7 @@ def test_an_address_is_refused_or_stays_one_address(address: str, as_sender: boo
     assert "Bcc" not in message
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(value=texts)
 def test_ids_and_urls_are_refused_or_stay_in_their_field(value: str) -> None:
     for fields in ({"delivery": value}, {"url": f"https://example.com/{value}"}):

@@ -37,7 +37,7 @@ def normal(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(subject=texts, name=texts, text=texts, html=texts)
 def test_any_content_becomes_a_mail_that_postmark_takes(
     subject: str, name: str, text: str, html: str

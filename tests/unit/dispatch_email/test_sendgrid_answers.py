@@ -79,7 +79,7 @@ def test_patience_is_passed_on() -> None:
     ],
 )
 def test_its_id_of_the_message(given: str | None, kept: str | None) -> None:
-    assert answer_of(202, b"", message_id=given) == Accepted(message_id=kept)
+    assert answer_of(202, b"", given_id=given) == Accepted(message_id=kept)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ async def cause(reader: SendGridReceipts, body: bytes, headers: dict[str, str]) 
     return None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(texts=st.lists(st.text(st.characters(codec="utf-8")), max_size=3))
 async def test_what_sendgrids_library_takes_is_taken(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]

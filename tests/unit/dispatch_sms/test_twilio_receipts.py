@@ -53,7 +53,7 @@ async def cause(reader: TwilioReceipts, request: RawRequest) -> Cause | None:
     return None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     fields=st.dictionaries(
         st.text(st.characters(codec="utf-8"), min_size=1), st.text(st.characters(codec="utf-8")), max_size=6

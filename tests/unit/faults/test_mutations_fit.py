@@ -4,7 +4,8 @@ import ast
 
 import pytest
 
-from broken_promises import MUTATIONS, Mutation
+from broken_promises import MUTATIONS
+from mutation import Mutation
 from mutations import ROOT
 
 

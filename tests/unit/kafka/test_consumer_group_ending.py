@@ -255,12 +255,13 @@ async def test_a_defect_beside_a_lost_lease_ends_the_process(prepared: MemorySta
     assert not pauses.seconds
 
 
-async def test_what_fails_after_the_lease_ran_out_is_a_lost_ownership(
-    prepared: MemoryStage, pauses: Pauses
+async def test_what_fails_after_the_lease_ran_out_is_a_lost_ownership_and_is_seen(
+    prepared: MemoryStage, pauses: Pauses, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A process that was frozen while it opened a connection to PostgreSQL finds the deadline behind it."""
+    """A process that was frozen while it opened a connection to PostgreSQL finds the deadline behind it. A defect would look the same, so
+    the log has the traceback."""
     prepared.clock = clock = ManualClock()
-    failing = [TimeoutError()]
+    failing = [TimeoutError("connecting")]
 
     async def frozen(shard: FencedShard) -> None:
         if failing:
@@ -272,6 +273,9 @@ async def test_what_fails_after_the_lease_ran_out_is_a_lost_ownership(
     running = await prepared.fenced(frozen, rejoins=1, sleep=pauses).start()
     await until(lambda: len(pauses.seconds) == 1 and len(running.component.held) == 2)
     await running.leave()
+    [line] = [record for record in caplog.records if record.getMessage() == "ownership lost, joining anew"]
+    assert line.exc_info
+    assert isinstance(line.exc_info[1], TimeoutError)
 
 
 @pytest.mark.parametrize("in_a_group", [False, True])

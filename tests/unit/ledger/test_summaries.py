@@ -97,7 +97,7 @@ TOLD = (
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_told_three_times_and_in_any_order_a_delivery_stands_the_same(data: st.DataObject) -> None:
     told = data.draw(st.lists(st.sampled_from(TOLD), unique=True, min_size=1))

@@ -188,7 +188,6 @@ def test_what_was_slow_is_counted(schema: dict[str, Any]) -> None:
 
 @settings(
     max_examples=15,
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -199,7 +198,7 @@ def test_no_schema_takes_long(schema: dict[str, Any]) -> None:
 
 
 @pytest.mark.nightly
-@settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2_000, suppress_health_check=list(HealthCheck))
 @given(SCHEMAS)
 def test_none_of_many_schemas_takes_long(schema: dict[str, Any]) -> None:
     check(schema, BOUND)

@@ -185,7 +185,7 @@ def test_the_width_of_a_schema(schema: dict[str, Any], width: int) -> None:
     assert DataSchema(schema).width == width
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.from_regex(r"[A-Za-z0-9_.-]+", fullmatch=True))
 def test_the_library_finds_the_definition_that_was_counted(name: str) -> None:
     schema = DataSchema({"$ref": DEFS + name, "$defs": {name: {"const": 1}, name.casefold() + "x": True}})

@@ -121,7 +121,7 @@ def outcome(search: Any) -> Any:
         return "fails"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(EXPRESSIONS, st.dictionaries(NAMES, VALUES))
 def test_what_is_found_is_what_jmespath_finds(text: str, event: dict[str, Any]) -> None:
     expression = compile_expression(text)

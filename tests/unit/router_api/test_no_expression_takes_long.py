@@ -79,7 +79,7 @@ def check(text: str) -> None:
     assert min(slowest(text), slowest(text)) < BOUND, text
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(EXPRESSIONS)
 @example(DOUBLING_EXPRESSION)
 @example(DOUBLING_EXPRESSION[:186])
@@ -93,7 +93,7 @@ def test_no_expression_takes_long(text: str) -> None:
 
 
 @pytest.mark.nightly
-@settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2_000, suppress_health_check=list(HealthCheck))
 @given(EXPRESSIONS)
 def test_none_of_many_expressions_takes_long(text: str) -> None:
     check(text)

@@ -106,7 +106,7 @@ async def written(make: Callable[[], Any], events: list[dict[str, Any]], group: 
         return first + (await whole(worker, intents) if intents else [])
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(events=BATCHES, people=PEOPLE, limit=LIMIT)
 def test_what_is_decided_together_is_what_each_decides_alone(
     make_worker, workflow, events, people, limit

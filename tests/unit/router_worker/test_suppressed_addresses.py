@@ -11,7 +11,15 @@ from tocsin.contracts.statuses import status_of
 from tocsin.contracts.vocabulary import Channel, Reason, StatusName
 from tocsin.kafka import ConsumerRecord
 from tocsin.router.address_hashes import AddressHashes
-from tocsin.router.policy import ANY, Lesson, StoredRecipient, Suppression, lesson_of
+from tocsin.router.policy import (
+    ANY,
+    Lesson,
+    StoredRecipient,
+    Suppression,
+    Unusable,
+    lesson_of,
+    unusable,
+)
 from tocsin.router.secret_keys import SecretKey
 from tocsin.router.worker.feedback import status_that_matters
 from tocsin.testing.jobs import job_for
@@ -26,7 +34,8 @@ def suppress(worker, channel: Channel, address: str, *, key: SecretKey = NEW) ->
     worker.suppressions.rows["acme", channel.value, hashed] = [row]
     stored = worker.recipients.stored
     for who, facts in stored.items():
-        stored[who] = msgspec.structs.replace(facts, tenant_suppresses=True)
+        channels = {*facts.suppressed_channels, channel.value}
+        stored[who] = msgspec.structs.replace(facts, suppressed_channels=sorted(channels))
 
 
 def held_back(written) -> list[tuple[str, str | None]]:
@@ -43,25 +52,41 @@ async def test_a_batch_asks_once_and_the_job_is_not_written(worker):
     written = await worker.route(*(worker.event(id=f"e{number}") for number in range(3)))
     assert held_back(written) == [("email", "bounce")] * 3
     assert len(written.jobs(Channel.SMS)) == len(written.jobs(Channel.PUSH)) == 3
-    (asked,) = worker.suppressions.queries
+    # Nothing is suppressed by SMS and push: no hash is made for them.
+    assert worker.suppressions.queries == [{("acme", "email", AddressHashes([NEW]).of("ann@example.test"))}]
+
+
+async def test_every_channel_on_which_anything_is_suppressed_is_asked_at_once(worker):
+    for channel, address in ((Channel.EMAIL, "x@example.test"), (Channel.SMS, "+1"), (Channel.PUSH, "x")):
+        suppress(worker, channel, address)
+    await worker.route(worker.event())
     hashes = AddressHashes([NEW])
-    assert asked == {
-        ("acme", "email", hashes.of("ann@example.test")),
-        ("acme", "sms", hashes.of("+4915112345678")),
-        ("acme", "push", hashes.of("t1")),
-    }
+    assert worker.suppressions.queries == [
+        {
+            ("acme", "email", hashes.of("ann@example.test")),
+            ("acme", "sms", hashes.of("+4915112345678")),
+            ("acme", "push", hashes.of("t1")),
+        }
+    ]
+
+
+async def test_nobody_looks_where_the_workflow_has_none_of_the_suppressed_channels(worker):
+    ann = worker.recipients.stored["acme", "ann"]
+    worker.recipients.stored["acme", "ann"] = msgspec.structs.replace(ann, suppressed_channels=["fax"])
+    await worker.route(worker.event())
+    assert worker.suppressions.queries == []
 
 
 async def test_what_the_former_key_hashed_is_found_while_both_are_there(make_worker):
     worker = make_worker(hash_keys=(NEW, OLD))
     suppress(worker, Channel.SMS, "+4915112345678", key=OLD)
     assert held_back(await worker.route(worker.event())) == [("sms", "bounce")]
-    assert len(worker.suppressions.queries[0]) == 6
+    assert len(worker.suppressions.queries[0]) == 2
 
 
 async def test_an_address_that_comes_with_the_message_is_looked_up(worker):
     suppress(worker, Channel.EMAIL, "other@example.test")
-    worker.recipients.stored["acme", "bob"] = StoredRecipient(tenant_suppresses=True)
+    worker.recipients.stored["acme", "bob"] = StoredRecipient(suppressed_channels=["email"])
     bob = {"id": "bob", "email": "Other@Example.test"}
     written = await worker.route(worker.request(bob, partition=0))
     (intent,) = worker.as_read(written.of(worker.topics.intents(worker.lane))) or (None,)
@@ -107,5 +132,6 @@ def test_what_a_status_teaches(channel: Channel, status: str, reason: Reason | N
     record = ConsumerRecord("status", 0, 0, 0, recipient_key("acme", "ann"), encode(told))
     if lesson is not None:
         assert status_that_matters(record) == told
+    assert unusable(told) is None
     told.test = True
-    assert lesson_of(told) is None
+    assert unusable(told) is Unusable.TEST

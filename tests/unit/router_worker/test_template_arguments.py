@@ -316,7 +316,7 @@ FAULTS_OF_DATA = (
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 @given(TEMPLATES)
 def test_what_the_check_accepts_fails_by_its_data_only(source):
     if check_template({"subject": "s", "text": source, "html": source}, Channel.EMAIL, None):

@@ -1,7 +1,7 @@
 """A token bucket: never more than rate * t + burst."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.runtime.token_bucket import TokenBucket
@@ -34,7 +34,6 @@ def test_one_that_could_never_give_a_token_is_no_bucket(rate: float, burst: floa
         TokenBucket(rate=rate, burst=burst, now=0.0)
 
 
-@settings(deadline=None)
 @given(st.floats(0.1, 1000), st.integers(1, 50), st.lists(st.floats(0, 2), min_size=1, max_size=200))
 def test_in_no_time_span_are_more_taken_than_promised(rate: float, burst: int, waits: list[float]) -> None:
     now, taken = 0.0, list[float]()
@@ -49,7 +48,6 @@ def test_in_no_time_span_are_more_taken_than_promised(rate: float, burst: int, w
             assert last - first + 1 <= rate * (taken[last] - begin) + burst + 1e-6
 
 
-@settings(deadline=None)
 @given(st.floats(0.1, 1000), st.integers(1, 50), st.integers(0, 200))
 def test_who_waits_as_long_as_it_says_gets_a_token(rate: float, burst: int, messages: int) -> None:
     now, bucket = 0.0, TokenBucket(rate=rate, burst=burst, now=0.0)

@@ -1,4 +1,4 @@
-"""What the router publishes for the others: API keys, tenants, categories, workflows, templates (topic `directory`).
+"""What the router publishes for the others: API keys, tenants, categories, workflows, templates, inbox keys (topic `directory`).
 
 The topic is compacted; a record is an entity's state as it stands, a tombstone its end.
 """
@@ -139,5 +139,28 @@ class TemplateRecord(_Entity, kw_only=True, omit_defaults=True, tag="template"):
         return f"template/{'/'.join(named)}".encode()
 
 
-DirectoryRecord = ApiKeyRecord | TenantRecord | CategoryRecord | WorkflowRecord | TemplateRecord
+class InboxKey(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """One key of a tenant's server. Of HS256 `sealed` is the secret (`tocsin.trust.Seal`); of ES256 `public_key` is PEM."""
+
+    id: str
+    """What tokens name it by: their `kid`."""
+    algorithm: Literal["HS256", "ES256"]
+    sealed: str | None = None
+    public_key: str | None = None
+
+
+class InboxKeysRecord(_Entity, kw_only=True, omit_defaults=True, tag="inbox_keys"):
+    """The keys with which a tenant signs tokens of its recipients, and the origins of pages that may call with them."""
+
+    keys: list[InboxKey] = []
+    origins: list[str] = []
+
+    @property
+    def record_key(self) -> bytes:
+        return f"inbox_keys/{self.tenant}".encode()
+
+
+DirectoryRecord = (
+    ApiKeyRecord | TenantRecord | CategoryRecord | WorkflowRecord | TemplateRecord | InboxKeysRecord
+)
 """Every record of `directory`."""

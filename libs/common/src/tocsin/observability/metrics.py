@@ -115,6 +115,7 @@ trial_seconds = Histogram("tocsin_trial_seconds", "Seconds of one trial", bucket
 cancellations = Counter("tocsin_cancellations", "Cancellations and what they came to: requested, duplicate, held (a message that was not sent), uncertain (one that may have been sent before)", ["component", "result"])
 claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane", "outcome"])
 suppressions = Counter("tocsin_suppressions", "Addresses that were suppressed because of what providers said, by channel and cause (bounce, complaint, gone)", ["channel", "cause"])
+lessons_ignored = Counter("tocsin_lessons_ignored", "What providers said of addresses without effect, by reason (test: of a test key's message, no_address, hash: not one of our keys, malformed, tenant and category: there is none)", ["reason"])
 expired_rows_deleted = Counter("tocsin_expired_rows_deleted", "Rows of the router deleted because their time had passed (claims, quotas, throttles, cancellations, soft_bounces)", ["table"])
 table_rows = Gauge("tocsin_table_rows", "Rows of the router's growing tables (claims, throttles, cancellations, suppressions), as PostgreSQL estimates them; every worker shows the same", ["table"])
 sweep_age_seconds = Gauge("tocsin_sweep_age_seconds", "Seconds since this process last found no expired row left, or since its start", ["table"])

@@ -23,5 +23,7 @@ async def running(component: Component) -> AsyncIterator[None]:
         yield
     finally:
         stop.set()
-        await task
-        await component.close()
+        try:
+            await task
+        finally:
+            await component.close()

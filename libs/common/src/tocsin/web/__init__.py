@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tocsin.web.cross_origin import let_other_origins_call
     from tocsin.web.etags import IfMatch, etag_of, require_match
     from tocsin.web.failed_authentications import FailedAuthentications
+    from tocsin.web.inbox_keys import InboxKeyOpener, InboxKeyTable, sealed_for
     from tocsin.web.keys import KeyParts, Mode, new_key, parse_key
     from tocsin.web.limits import deeper_than
     from tocsin.web.newer_copy import ASK_SPACING, BringUpToNow, nothing_newer, up_to_now
@@ -75,6 +76,7 @@ _NAMES = {
         "require_match",
     ),
     "failed_authentications": ("FailedAuthentications",),
+    "inbox_keys": ("InboxKeyOpener", "InboxKeyTable", "sealed_for"),
     "keys": (
         "KeyParts",
         "Mode",
@@ -155,6 +157,8 @@ __all__ = [
     "Fault",
     "Gate",
     "IfMatch",
+    "InboxKeyOpener",
+    "InboxKeyTable",
     "KeyParts",
     "KeyTable",
     "Manager",
@@ -198,6 +202,7 @@ __all__ = [
     "require",
     "require_access",
     "require_match",
+    "sealed_for",
     "service_app",
     "takes_any_parameter",
     "up_to_now",

@@ -1,11 +1,10 @@
 """Provider kind `sendgrid`: the v3 Mail Send API (https://www.twilio.com/docs/sendgrid/api-reference/mail-send)."""
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 
-from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig
+from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig, one_word
 from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
@@ -14,20 +13,12 @@ from tocsin.dispatch_email.sendgrid_answers import answer_of, pause
 from tocsin.dispatch_email.sendgrid_body import mail_send_body
 from tocsin.runtime import Clock
 
-_ONE_WORD = re.compile(r"[!-~]+")
-
-
-def _is_api_key(secret: SecretStr) -> SecretStr:
-    if not _ONE_WORD.fullmatch(secret.get_secret_value()):
-        raise ValueError("the file holds no API key: one is a single word that begins with SG.")
-    return secret
-
 
 class SendGridConfig(SenderConfig):
     """`[[providers]]` with `kind = "sendgrid"`."""
 
     kind: Literal["sendgrid"]
-    api_key_file: Annotated[SecretFile, AfterValidator(_is_api_key)]
+    api_key_file: Annotated[SecretFile, AfterValidator(one_word)]
     """An API key that may send mail (scope `mail.send`)."""
     base_url: str = Field(default="https://api.sendgrid.com", pattern=r"^https?://\S*[^\s/]$")
     """`https://api.eu.sendgrid.com` for a subuser in the EU."""
@@ -62,7 +53,7 @@ class SendGridProvider(HttpMailProvider):
         return answer_of(
             response.status,
             response.body,
-            message_id=response.headers.get("x-message-id"),
+            given_id=response.headers.get("x-message-id"),
             retry_after=pause(response, now=self._clock.now()),
         )
 

@@ -4,18 +4,16 @@ https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors. An error na
 no further than the decoder, for it repeats addresses.
 """
 
-import re
 from datetime import datetime
 
 import msgspec
 
-from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled
+from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected, Throttled, message_id
 from tocsin.channel.pauses import LONGEST_PAUSE
 from tocsin.contracts.codec import UNREADABLE_ERRORS
 from tocsin.contracts.vocabulary import Reason
 from tocsin.dispatch_email.http_provider import MailResponse
 
-_MESSAGE_ID = re.compile(r"[!-~]{1,200}")
 _A_MOMENT = 1_000_000_000
 """Seconds since 1970 are more than this since 2001, and no period is that long."""
 
@@ -56,14 +54,13 @@ def pause(response: MailResponse, *, now: datetime) -> float | None:
 
 
 def answer_of(  # noqa: PLR0911 - one for each answer
-    status: int, body: bytes, *, message_id: str | None = None, retry_after: float | None = None
+    status: int, body: bytes, *, given_id: str | None = None, retry_after: float | None = None
 ) -> Answer:
     """What a response means."""
     code = f"HTTP {status}"
     match status:
         case 202:
-            known = message_id if message_id and _MESSAGE_ID.fullmatch(message_id) else None
-            return Accepted(message_id=known)
+            return Accepted(message_id=message_id(given_id))
         case 400:
             return _refused(code, fields(body))
         case 413:

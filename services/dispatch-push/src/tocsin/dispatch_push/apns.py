@@ -169,7 +169,7 @@ def _answer(response: Response | Unanswered, job: Job) -> Answer:
         case Unanswered(fate=Fate.NOT_BEGUN):
             return NotSent(reason=Reason.UNREACHABLE, detail="APNs could not be reached in time.")
         case Unanswered(fate=Fate.NOT_PROCESSED, reason=code):
-            detail = "APNs ended the connection before it took the message."
+            detail = "APNs did not take the message: it ended the request or the connection before."
             return NotSent(reason=Reason.PROVIDER_ERROR, code=code, detail=detail)
         case Unanswered():
             return Ambiguous(detail="APNs did not answer after the message was sent.")

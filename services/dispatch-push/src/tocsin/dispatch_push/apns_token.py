@@ -1,7 +1,7 @@
 """The token with which a team shows APNs who it is (JWT, ES256).
 
 https://developer.apple.com/documentation/usernotifications/establishing-a-token-based-connection-to-apns: APNs refuses a token that is
-older than an hour, and whoever makes more than one in 20 minutes.
+older than an hour, and a team that makes more than one in 20 minutes.
 """
 
 from typing import Final
@@ -13,8 +13,8 @@ from tocsin.runtime import Clock
 
 RENEW_AFTER: Final = 40 * 60.0
 """Seconds: in the middle of what APNs allows, for clocks may differ."""
-_FEWEST: Final = 20 * 60.0
-"""Seconds between two tokens that a refusal brings about."""
+_YOUNGEST: Final = 20 * 60.0
+"""Seconds: a token that is younger is not replaced when APNs refuses it."""
 
 
 class ProviderToken:
@@ -27,7 +27,6 @@ class ProviderToken:
         self._clock = clock
         self._token = ""
         self._made_at = float("-inf")
-        self._replaced_at = float("-inf")
 
     def get(self) -> str:
         """The token of now."""
@@ -36,12 +35,12 @@ class ProviderToken:
         return self._token
 
     def replace(self, token: str) -> bool:
-        """APNs refuses `token`. Whether there is another one: a key that APNs does not take makes none every few messages."""
+        """APNs refuses `token`. Whether there is another one. For a key that APNs does not take at all, a token is made every 20
+        minutes at most."""
         if token != self._token:
             return True
-        if self._clock.monotonic() - self._replaced_at < _FEWEST:
+        if self._clock.monotonic() - self._made_at < _YOUNGEST:
             return False
-        self._replaced_at = self._clock.monotonic()
         self._make()
         return True
 

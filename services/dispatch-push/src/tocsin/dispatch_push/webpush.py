@@ -5,7 +5,7 @@ Tenants give these URLs, so only public addresses are connected to. They are sec
 
 import re
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import httpx
 from pydantic import AfterValidator, Field
@@ -29,6 +29,15 @@ from tocsin.dispatch_push.vapid import Vapid
 from tocsin.dispatch_push.webpush_answers import answer_of
 from tocsin.dispatch_push.webpush_message import WebPushMessage, message_of
 from tocsin.runtime import Clock
+
+PUSH_SERVICES: Final = frozenset(
+    {
+        "fcm.googleapis.com",  # Chrome, and what is built from it
+        "updates.push.services.mozilla.com",  # Firefox
+        "web.push.apple.com",  # Safari
+    }
+)
+"""The hosts of the push services that nearly all browsers use, as their subscriptions name them. Each has one host for everybody."""
 
 _SUBJECT = re.compile(r"(?:mailto:[^\s@]+@[^\s@]+|https://\S+)").fullmatch
 
@@ -76,11 +85,13 @@ class WebPushProvider:
         )
 
     def far_end(self, job: Job) -> str | None:
-        """The push service's host."""
+        """The host of a push service that all tenants use; for every other host the tenant, who could name as many hosts as the
+        instance has places."""
         try:
-            return httpx.URL(read_subscription(job.private.address).endpoint).host
+            host = httpx.URL(read_subscription(job.private.address).endpoint).host
         except (ValueRefused, httpx.InvalidURL):
             return None
+        return host if host in PUSH_SERVICES else f"other hosts of {job.tenant}"
 
     async def send(self, job: Job) -> Answer:
         """Send to one browser, within `call_timeout` seconds."""

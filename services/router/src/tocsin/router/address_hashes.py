@@ -5,6 +5,7 @@ that all its spellings share (`AddressKind.comparable`; UTF-8). A job carries th
 concerns the address that was sent to, and not the one that the recipient has by now.
 """
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 from tocsin.router.hmac_sha256 import HmacSha256
 from tocsin.router.secret_keys import SecretKey
 
+_has_form: Final = re.compile("[A-Za-z0-9_-]{16}").fullmatch
 _BYTES: Final = 12
 """Too few to find an address by, enough that no two addresses of an installation share them; 16 characters without padding."""
 
@@ -37,6 +39,11 @@ class AddressHashes:
         key_id, _, hashed = address_hash.partition(".")
         mac = self._macs.get(key_id)
         return mac is not None and _hashed(mac, address) == hashed
+
+    def knows(self, address_hash: str) -> bool:
+        """Whether one of the keys could have made this hash: it has the form of one, and names a key that is here."""
+        key_id, _, hashed = address_hash.partition(".")
+        return key_id in self._macs and _has_form(hashed) is not None
 
 
 def _hashed(mac: HmacSha256, address: str) -> str:

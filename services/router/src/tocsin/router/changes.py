@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.router.tables import Turn, outbox, recipient_versions
 
-EntityKind = Literal["api_key", "tenant", "category", "workflow", "template", "recipient_version"]
+EntityKind = Literal[
+    "api_key", "tenant", "category", "workflow", "template", "inbox_keys", "recipient_version"
+]
 
 LOCK_RECIPIENT = "tocsin.directory.recipient/"
 LOCK_TOKEN = "tocsin.directory.token/"  # noqa: S105 - what names a lock

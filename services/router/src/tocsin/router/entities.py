@@ -32,6 +32,7 @@ from tocsin.contracts.directory import (
     ApiKeyRecord,
     CategoryRecord,
     DirectoryRecord,
+    InboxKeysRecord,
     TemplateRecord,
     TenantRecord,
     WorkflowRecord,
@@ -165,6 +166,11 @@ _KINDS: dict[str, _Kind] = {
             tables.templates.c.name,
             tables.templates.c.locale,
         ),
+    ),
+    "inbox_keys": _Kind(
+        partial(_entity, InboxKeysRecord),
+        select(*(tables.inbox_keys.c[n] for n in ("tenant", "keys", "origins"))),
+        (tables.inbox_keys.c.tenant,),
     ),
     RECIPIENT_VERSION: _Kind(
         _stop,

@@ -12,6 +12,7 @@ from tocsin.database import Database
 
 MOST: Final = 5
 DAYS: Final = 7
+_PERIOD: Final = f"make_interval(hours => {24 * DAYS})"
 
 AddressKey = tuple[str, str, str]
 """Tenant, channel, hash of the address."""
@@ -27,10 +28,11 @@ class SoftBounce(NamedTuple):
     at: datetime
 
 
+# Each is looked at together with those of the seven days before it, so that it does not matter in which order they are read.
 _COUNT: Final = text(
     f"""
 WITH asked AS (
-    SELECT * FROM unnest(
+    SELECT tenant, channel, address_hash, status_id, least(at, now()) AS at FROM unnest(
         CAST(:tenant AS text[]), CAST(:channel AS text[]), CAST(:address_hash AS text[]), CAST(:status_id AS text[]),
         CAST(:at AS timestamptz[])
     ) AS asked(tenant, channel, address_hash, status_id, at)
@@ -42,12 +44,13 @@ WITH asked AS (
     SELECT tenant, channel, address_hash, status_id, at FROM directory.soft_bounces
     WHERE (tenant, channel, address_hash) IN (SELECT tenant, channel, address_hash FROM asked)
     UNION SELECT * FROM kept
-), latest AS (
-    SELECT tenant, channel, address_hash, max(at) AS last FROM known GROUP BY tenant, channel, address_hash
+), counted AS (
+    SELECT tenant, channel, address_hash, at, count(*) OVER (
+        PARTITION BY tenant, channel, address_hash ORDER BY at RANGE BETWEEN {_PERIOD} PRECEDING AND CURRENT ROW
+    ) AS within FROM known
 )
-SELECT tenant, channel, address_hash, last FROM known JOIN latest USING (tenant, channel, address_hash)
-WHERE at > last - make_interval(days => {DAYS})
-GROUP BY tenant, channel, address_hash, last HAVING count(*) >= {MOST}
+SELECT tenant, channel, address_hash, max(at) AS last FROM counted WHERE within >= {MOST}
+GROUP BY tenant, channel, address_hash HAVING max(at) > now() - {_PERIOD}
 """  # noqa: S608 - numbers of our own
 )
 _FORGET: Final = text(
@@ -57,7 +60,7 @@ _FORGET: Final = text(
 _EXPIRED: Final = f"""
 DELETE FROM directory.soft_bounces WHERE (tenant, channel, address_hash, status_id) IN (
     SELECT tenant, channel, address_hash, status_id FROM directory.soft_bounces
-    WHERE at < now() - make_interval(days => {DAYS}) ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED
+    WHERE at < now() - 2 * {_PERIOD} ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED
 )
 """  # noqa: S608 - a number of our own
 
@@ -65,7 +68,8 @@ DELETE FROM directory.soft_bounces WHERE (tenant, channel, address_hash, status_
 async def count_soft_bounces(
     db: AsyncConnection, bounces: Iterable[SoftBounce]
 ) -> dict[AddressKey, datetime]:
-    """Keep them, each once however often it comes. Returns the addresses that have had too many, and the time of the last one."""
+    """Keep them, each once however often it comes. Returns the addresses that have had too many and are to be spared yet, and the time of the
+    last one of those too many. A time to come counts as now."""
     rows = {each[:4]: each for each in bounces}
     if not rows:
         return {}
@@ -88,7 +92,7 @@ class SoftBounces:
         self._database = database
 
     async def delete_expired(self, *, at_most: int) -> int:
-        """Delete some that count no more; how many it were."""
+        """Delete some that count no more, not even with one that comes seven days late; how many it were."""
         async with self._database.driver() as connection:
             answer: Any = await connection.execute(_EXPIRED, at_most)
         return int(str(answer).rpartition(" ")[2])

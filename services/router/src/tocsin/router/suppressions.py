@@ -17,8 +17,8 @@ from tocsin.router.policy import ANY
 from tocsin.router.soft_bounces import forget_soft_bounces
 from tocsin.router.tables import devices, recipients
 
-SuppressionKey = tuple[str, str, str, str, str]
-"""Tenant, channel, hash of the address, category, cause: what names a row."""
+SuppressionKey = tuple[str, str, str, str, str, bool]
+"""Tenant, channel, hash of the address, category, cause, and whether required categories are spared: what names a row."""
 
 
 class NewSuppression(NamedTuple):
@@ -40,9 +40,10 @@ class NewSuppression(NamedTuple):
     @property
     def key(self) -> SuppressionKey:
         """What names the row."""
-        return self.tenant, self.channel, self.address_hash, self.category, self.cause
+        return self.tenant, self.channel, self.address_hash, self.category, self.cause, self.spares_required
 
 
+_KEY: Final = "tenant, channel, address_hash, category, cause, spares_required"
 _TYPES: Final = {"spares_required": "boolean", "until": "timestamptz"}
 _COLUMNS: Final = NewSuppression._fields
 _ASKED: Final = ", ".join(f"CAST(:{column} AS {_TYPES.get(column, 'text')}[])" for column in _COLUMNS)
@@ -52,20 +53,17 @@ _SUPPRESS: Final = text(
 INSERT INTO directory.suppressions AS standing ({", ".join(_COLUMNS)})
 SELECT asked.* FROM unnest({_ASKED}) AS asked({", ".join(_COLUMNS)})
 WHERE asked.tenant IN (SELECT id FROM directory.tenants)
-ORDER BY tenant, channel, address_hash, category, cause
-ON CONFLICT (tenant, channel, address_hash, category, cause) DO UPDATE SET
-    source = excluded.source, code = excluded.code, notification_id = excluded.notification_id, key_id = excluded.key_id,
-    spares_required = standing.spares_required AND excluded.spares_required,
-    until = CASE WHEN standing.until IS NULL OR excluded.until IS NULL THEN NULL ELSE greatest(standing.until, excluded.until) END
-WHERE (standing.until IS NOT NULL AND (excluded.until IS NULL OR excluded.until > standing.until))
-   OR (standing.spares_required AND NOT excluded.spares_required)
-RETURNING tenant, channel, address_hash, category, cause, xmax = 0 AS created
+ORDER BY {_KEY}
+ON CONFLICT ({_KEY}) DO UPDATE SET
+    source = excluded.source, code = excluded.code, notification_id = excluded.notification_id, key_id = excluded.key_id, until = excluded.until
+WHERE standing.until IS NOT NULL AND (excluded.until IS NULL OR excluded.until > standing.until)
+RETURNING {_KEY}, xmax = 0 AS created
 """  # noqa: S608 - columns of our own
 )
 
 
 async def suppress(db: AsyncConnection, asked: Iterable[NewSuppression]) -> dict[SuppressionKey, bool]:
-    """Make these rows stand. What holds longer than it did, or for more, is changed; nothing is ever shortened.
+    """Make these rows stand. What holds longer than it did is changed; nothing is ever shortened.
 
     Returns the keys of what changed, and whether each is a new row. Of equal keys the one that holds longest is taken.
     """
@@ -78,8 +76,10 @@ async def suppress(db: AsyncConnection, asked: Iterable[NewSuppression]) -> dict
         return {}
     columns = {name: list(map(attrgetter(name), rows.values())) for name in _COLUMNS}
     return {
-        (tenant, channel, address_hash, category, cause): created
-        for tenant, channel, address_hash, category, cause, created in await db.execute(_SUPPRESS, columns)
+        (tenant, channel, address_hash, category, cause, spares): created
+        for tenant, channel, address_hash, category, cause, spares, created in await db.execute(
+            _SUPPRESS, columns
+        )
     }
 
 
@@ -127,20 +127,25 @@ async def addresses_of(
     return {(tenant, recipient): held for tenant, recipient, held in await db.execute(query)}
 
 
+# Rows are locked in the order in which they are added: a removal and whoever suppresses the same address wait for each other, and never deadlock.
 _REMOVE: Final = text(
-    """
-WITH gone AS (
-    DELETE FROM directory.suppressions
+    f"""
+WITH named AS MATERIALIZED (
+    SELECT {_KEY} FROM directory.suppressions
     WHERE tenant = :tenant AND channel = :channel AND address_hash = ANY (CAST(:hashes AS text[]))
       AND category = coalesce(CAST(:category AS text), category) AND cause = coalesce(CAST(:cause AS text), cause)
-    RETURNING *
+      AND spares_required = coalesce(CAST(:spares_required AS boolean), spares_required)
+    ORDER BY {_KEY} FOR UPDATE
+), gone AS (
+    DELETE FROM directory.suppressions WHERE ({_KEY}) IN (SELECT {_KEY} FROM named) RETURNING *
 )
 INSERT INTO directory.suppression_removals
-    (tenant, key_id, reason, channel, address_hash, category, cause, source, code, notification_id, until, suppressed_at)
-SELECT tenant, CAST(:key_id AS text), CAST(:reason AS text), channel, address_hash, category, cause, source, code, notification_id, until, created_at
-FROM gone ORDER BY channel, address_hash, category, cause
+    (tenant, key_id, reason, channel, address_hash, category, cause, spares_required, source, code, notification_id, until, suppressed_at)
+SELECT tenant, CAST(:key_id AS text), CAST(:reason AS text), channel, address_hash, category, cause, spares_required, source, code, notification_id,
+       until, created_at
+FROM gone ORDER BY {_KEY}
 RETURNING id
-"""
+"""  # noqa: S608 - columns of our own
 )
 
 
@@ -154,8 +159,10 @@ async def remove(
     reason: str,
     category: str | None = None,
     cause: str | None = None,
+    spares_required: bool | None = None,
 ) -> int:
-    """Take away what is stored of the address, all of it or only what is named, and record it; how many rows it were.
+    """Take away what is stored of the address, all of it or only what is named, and record it; how many rows it were. The category `ANY` names
+    what holds for all categories.
 
     Its soft bounces are forgotten, too: else the next one would suppress it again.
     """
@@ -167,6 +174,7 @@ async def remove(
             "hashes": list(hashes),
             "category": category,
             "cause": cause,
+            "spares_required": spares_required,
             "key_id": key_id,
             "reason": reason,
         },

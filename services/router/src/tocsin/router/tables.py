@@ -15,13 +15,11 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
-    ForeignKey,
     ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -34,44 +32,46 @@ from tocsin.contracts.channels import ADDRESS_FIELDS
 from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.contracts.vocabulary import DeviceKind
 from tocsin.router.policy import ANY
-
-SCHEMA = "directory"
-
-CLAIM_PARTITIONS = 8
-
-metadata = MetaData(
-    schema=SCHEMA,
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(referred_table_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    },
+from tocsin.router.suppression_tables import soft_bounces, suppression_removals, suppressions
+from tocsin.router.table_columns import (
+    SCHEMA,
+    created_at_column,
+    json_column,
+    metadata,
+    revision_column,
+    tenant_column,
+    updated_at_column,
 )
 
+__all__ = [
+    "CLAIM_PARTITIONS",
+    "SCHEMA",
+    "WAKE",
+    "Turn",
+    "api_keys",
+    "cancellations",
+    "categories",
+    "claims",
+    "devices",
+    "inbox_keys",
+    "metadata",
+    "outbox",
+    "preferences",
+    "quota_days",
+    "recipient_versions",
+    "recipients",
+    "refused_revisions",
+    "soft_bounces",
+    "suppression_removals",
+    "suppressions",
+    "template_pointers",
+    "templates",
+    "tenants",
+    "throttles",
+    "workflows",
+]
 
-def _tenant() -> Column[str]:
-    return Column("tenant", Text, ForeignKey("tenants.id"), primary_key=True)
-
-
-def _revision() -> Column[int]:
-    """Raised by every change; the ETag."""
-    return Column("revision", Integer, nullable=False, server_default=text("1"))
-
-
-def _created_at() -> Column[object]:
-    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
-
-
-def _updated_at() -> Column[object]:
-    return Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now())
-
-
-def _json(name: str) -> Column[object]:
-    """A JSON object, never null."""
-    return Column(name, JSONB, nullable=False, server_default=text("'{}'::jsonb"))
-
+CLAIM_PARTITIONS = 8
 
 tenants = Table(
     "tenants",
@@ -79,25 +79,27 @@ tenants = Table(
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False, server_default=text("''")),
     Column("default_locale", Text, nullable=False, server_default=text("'en'")),
-    _json("attributes"),
-    _json("senders"),  # channel -> {address, name, reply_to}
-    _json("providers"),  # channel -> [provider instance, ...] in order
-    _json("provider_weights"),  # channel -> {provider instance: weight}, where they have weights instead
+    json_column("attributes"),
+    json_column("senders"),  # channel -> {address, name, reply_to}
+    json_column("providers"),  # channel -> [provider instance, ...] in order
+    json_column(
+        "provider_weights"
+    ),  # channel -> {provider instance: weight}, where they have weights instead
     Column("address_like_ids", Boolean, nullable=False, server_default=text("false")),
     Column(
         "limits", JSONB(none_as_null=True)
     ),  # how much it may send in a second; null: as ingest's settings have it
     Column("quota_reached_on", Date),  # the last day (UTC) on which it sent as much as it may
     Column("shared_devices", Boolean, nullable=False, server_default=text("false")),
-    _revision(),
-    _created_at(),
-    _updated_at(),
+    revision_column(),
+    created_at_column(),
+    updated_at_column(),
 )
 
 api_keys = Table(
     "api_keys",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True, unique=True),
     Column("name", Text, nullable=False, server_default=text("''")),
     Column("mode", Text, nullable=False),
@@ -106,21 +108,21 @@ api_keys = Table(
     Column("replaces", Text),  # the key this one was made to replace; both work until that one ends
     Column("expires_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
-    _created_at(),
+    created_at_column(),
     CheckConstraint("mode IN ('live', 'test')", name="mode"),
 )
 
 inbox_keys = Table(
     "inbox_keys",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("keys", JSONB, nullable=False),  # [{id, algorithm, sealed or public_key}], one or two
     Column(
         "origins", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")
     ),  # pages that may call
-    _revision(),
-    _created_at(),
-    _updated_at(),
+    revision_column(),
+    created_at_column(),
+    updated_at_column(),
     Index("ix_inbox_keys_origins", "origins", postgresql_using="gin"),
 )
 """With which a tenant signs tokens of its recipients. No row: none of them is let in."""
@@ -128,15 +130,15 @@ inbox_keys = Table(
 recipients = Table(
     "recipients",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     *(Column(field, Text) for field in ADDRESS_FIELDS),
     Column("locale", Text),  # BCP 47
     Column("time_zone", Text),  # IANA
-    _json("attributes"),
-    _revision(),
-    _created_at(),
-    _updated_at(),
+    json_column("attributes"),
+    revision_column(),
+    created_at_column(),
+    updated_at_column(),
 )
 
 for _field in ADDRESS_FIELDS:
@@ -146,7 +148,7 @@ for _field in ADDRESS_FIELDS:
 recipient_versions = Table(
     "recipient_versions",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("recipient", Text, primary_key=True),
     Column("version", BigInteger, nullable=False),
     Column("raised_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -164,8 +166,8 @@ devices = Table(
     Column("token", Text, nullable=False),
     Column("kind", Text, nullable=False, server_default=text(f"'{DeviceKind.FCM}'")),
     Column("app", Text),
-    _created_at(),
-    _updated_at(),
+    created_at_column(),
+    updated_at_column(),
     ForeignKeyConstraint(["tenant", "recipient"], ["recipients.tenant", "recipients.id"], ondelete="CASCADE"),
     Index(
         "ix_devices_token", "token", postgresql_using="hash"
@@ -175,15 +177,15 @@ devices = Table(
 categories = Table(
     "categories",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("key", Text, primary_key=True),
     Column("name", Text, nullable=False, server_default=text("''")),
     Column("default", Text, nullable=False, server_default=text("'on'")),
     Column("ttl_seconds", Integer),
     Column("delivery", Text, nullable=False, server_default=text("'at_least_once'")),
-    _revision(),
-    _created_at(),
-    _updated_at(),
+    revision_column(),
+    created_at_column(),
+    updated_at_column(),
     CheckConstraint("\"default\" IN ('required', 'on', 'off')", name="default"),
     Column("resend_elsewhere", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("delivery IN ('at_least_once', 'at_most_once')", name="delivery"),
@@ -193,7 +195,7 @@ categories = Table(
 preferences = Table(
     "preferences",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("recipient", Text, primary_key=True),  # known or not: inline recipients have preferences too
     Column("channel", Text, primary_key=True, server_default=text(f"'{ANY}'")),
     Column("category", Text, primary_key=True, server_default=text(f"'{ANY}'")),
@@ -203,63 +205,10 @@ preferences = Table(
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
-suppressions = Table(
-    "suppressions",
-    metadata,
-    _tenant(),
-    Column("channel", Text, primary_key=True),
-    Column("address_hash", Text, primary_key=True),  # `tocsin.router.address_hashes`
-    Column("category", Text, primary_key=True, server_default=text(f"'{ANY}'")),
-    Column("cause", Text, primary_key=True),
-    Column("source", Text, nullable=False),  # `provider`, `api`, `import`, or what the caller named
-    Column("code", Text),  # the provider's own, such as 550 5.1.1
-    Column("notification_id", Text),  # the message of which the provider said it
-    Column("key_id", Text),  # the API key that added it
-    # Whether messages of required categories go there all the same; of what a person has added only
-    Column("spares_required", Boolean, nullable=False, server_default=text("false")),
-    Column("until", DateTime(timezone=True)),  # null: for good
-    _created_at(),
-    CheckConstraint("cause IN ('bounce', 'complaint', 'manual', 'gone')", name="cause"),
-    CheckConstraint("cause = 'manual' OR NOT spares_required", name="spares_required"),
-)
-"""Addresses to which nothing goes, by a keyed hash: a row outlives the recipient, and is no address."""
-
-soft_bounces = Table(
-    "soft_bounces",
-    metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("channel", Text, primary_key=True),
-    Column("address_hash", Text, primary_key=True),
-    Column("status_id", Text, primary_key=True),  # so that one that is read twice counts once
-    Column("at", DateTime(timezone=True), nullable=False),
-    Index("ix_soft_bounces_at", "at"),
-)
-"""Of the last seven days: five of them suppress an address."""
-
-suppression_removals = Table(
-    "suppression_removals",
-    metadata,
-    _tenant(),
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("removed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("key_id", Text, nullable=False),  # the API key that removed it
-    Column("reason", Text, nullable=False),  # in the caller's words
-    Column("channel", Text, nullable=False),
-    Column("address_hash", Text, nullable=False),
-    Column("category", Text, nullable=False),
-    Column("cause", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("code", Text),
-    Column("notification_id", Text),
-    Column("until", DateTime(timezone=True)),
-    Column("suppressed_at", DateTime(timezone=True), nullable=False),
-)
-"""What was suppressed and is no more: who took it away, when and why."""
-
 workflows = Table(
     "workflows",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("key", Text, primary_key=True),
     Column("name", Text, nullable=False, server_default=text("''")),
     Column("event_types", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
@@ -270,9 +219,9 @@ workflows = Table(
     Column("data_schema", JSONB(none_as_null=True)),
     Column("throttle", JSONB(none_as_null=True)),  # {limit, seconds}
     Column("published", Boolean, nullable=False, server_default=text("true")),
-    _revision(),
-    _created_at(),
-    _updated_at(),
+    revision_column(),
+    created_at_column(),
+    updated_at_column(),
     ForeignKeyConstraint(["tenant", "category"], ["categories.tenant", "categories.key"]),
     Index("ix_workflows_category", "tenant", "category"),
 )
@@ -286,8 +235,8 @@ templates = Table(
     Column("name", Text, primary_key=True),
     Column("locale", Text, primary_key=True),
     Column("revision", Integer, primary_key=True, autoincrement=False),
-    _json("parts"),
-    _created_at(),
+    json_column("parts"),
+    created_at_column(),
     ForeignKeyConstraint(["tenant", "workflow"], ["workflows.tenant", "workflows.key"], ondelete="CASCADE"),
 )
 """Immutable: a new text is a new revision."""
@@ -372,7 +321,7 @@ quota_days = Table(
     Column("tenant", Text, primary_key=True),
     Column("day", Date, primary_key=True),  # UTC
     Column("used", BigInteger, nullable=False, server_default=text("0")),
-    _json("places"),  # topic/partition -> [counted up to this offset, let in up to this offset]
+    json_column("places"),  # topic/partition -> [counted up to this offset, let in up to this offset]
 )
 
 
@@ -387,7 +336,7 @@ class Turn(IntEnum):
     @classmethod
     def of(cls, kind: str, *, imported: bool) -> "Turn":
         """The turn of a row about an entity of this kind."""
-        rights = kind in {"api_key", "recipient_version"}
+        rights = kind in {"api_key", "inbox_keys", "recipient_version"}
         return cls(2 * imported + (not rights))
 
 

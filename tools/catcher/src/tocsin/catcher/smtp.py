@@ -12,6 +12,8 @@ from .mail import read_mail
 from .mailbox import Mailbox
 
 _LARGEST_MAIL = 10 * 1024 * 1024
+_GONE = "no-such-mailbox"
+"""With it begin the names of mailboxes that are no more."""
 
 
 class MailCatcher:
@@ -24,10 +26,12 @@ class MailCatcher:
     async def handle_RCPT(  # noqa: N802 aiosmtpd names its hooks so
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        """A recipient needs a mailbox name and a domain."""
+        """A recipient needs a mailbox name and a domain, and some mailboxes are no more (RFC 3463, 3.2)."""
         name, _, domain = address.rpartition("@")
         if not name or not domain:
             return "553 5.1.3 The recipient address is not a valid RFC 5321 address"
+        if name.lower().startswith(_GONE):
+            return "550 5.1.1 The mailbox does not exist"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -35,6 +35,9 @@ _ReadKey = Annotated[str | None, typer.Option(help="An API key with scope read (
 _Channel = Annotated[str | None, typer.Option(help="The channel, such as email.")]
 _Cause = Annotated[str | None, typer.Option(help="bounce, complaint, manual or gone.")]
 _Category = Annotated[str | None, typer.Option(help="Only messages of this category.")]
+_CategoryOrAll = Annotated[
+    str | None, typer.Option(help="Only what holds for this category; '*': only what holds for all.")
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 app = typer.Typer(help="Addresses to which nothing goes.", no_args_is_help=True)
@@ -58,11 +61,16 @@ def import_file(
     given = {"channel": channel, "cause": cause, "category": category, "source": source}
     defaults = {name: value for name, value in given.items() if value is not None}
     counts = dict.fromkeys(("created", "updated", "unchanged", "refused"), 0)
+    done = 0
     try:
         with asking(url=url, key=key) as api, shown(file) as show:
             for portion in portions(file, READ):
                 _send(api, portion, defaults, counts)
                 show(portion)
+                done = portion.ends
+    except (typer.Exit, KeyboardInterrupt):
+        typer.echo(f"{done} lines were imported. Run it again for all: what stands stays.", err=True)
+        raise
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         refuse(f"{file} cannot be read as CSV in UTF-8: {type(error).__name__}.")
     typer.echo(", ".join(f"{count} {what}" for what, count in counts.items()) + ".")
@@ -92,7 +100,7 @@ def list_suppressions(
     *,
     channel: _Channel = None,
     cause: _Cause = None,
-    category: _Category = None,
+    category: _CategoryOrAll = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 50,
     url: _Url = None,
     key: _ReadKey = None,
@@ -120,13 +128,22 @@ def remove(
     ] = None,
     address_hash: Annotated[str | None, typer.Option(help="The hash instead, as decisions show it.")] = None,
     cause: _Cause = None,
-    category: _Category = None,
+    category: _CategoryOrAll = None,
+    spares_required: Annotated[
+        bool | None,
+        typer.Option(
+            "--spares-required/--holds-required",
+            help="Only what lets messages of required categories through, or only what does not.",
+        ),
+    ] = None,
     url: _Url = None,
     key: _Key = None,
 ) -> None:
-    """Let messages go to an address again. It is read from a file, because a command line is seen by others and kept."""
+    """Let messages go to an address again: all that suppresses it is removed, or only what the options name. The address is read from a file, because a command line is seen by others and kept."""
     address = None if address_from is None else address_from.readline().strip()
-    body = {"channel": channel, "reason": reason}
+    body: dict[str, str | bool] = {"channel": channel, "reason": reason}
+    if spares_required is not None:
+        body["spares_required"] = spares_required
     body |= _said(address=address, address_hash=address_hash, cause=cause, category=category)
     answer = ask("POST", f"{PATH}/remove", body, url=url, key=key)
     typer.echo(f"{answer['removed']} removed.")

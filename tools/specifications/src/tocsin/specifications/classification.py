@@ -112,6 +112,8 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "name default_locale attributes providers provider_weights address_like_ids",
         Says.TECHNICAL: "version tenant quota_reached_on",
     },
+    "InboxKeysRecord": {Says.TENANT: "origins", Says.TECHNICAL: "version tenant"},
+    "InboxKey": {Says.SEALED: "sealed", Says.TENANT: "public_key", Says.TECHNICAL: "id algorithm"},
     "TenantLimits": {
         Says.TENANT: "requests_per_second recipients_per_second key_requests_per_second key_recipients_per_second messages_per_day"
     },
@@ -230,7 +232,7 @@ TABLES: Final[dict[str, Fields]] = {
     "directory.suppression_removals": {
         Says.PERSON: "cause code until suppressed_at",
         Says.PERSON_HASHED: "address_hash",
-        Says.TENANT: "reason category source",
+        Says.TENANT: "reason category source spares_required",
         Says.TECHNICAL: "tenant id removed_at key_id channel notification_id",
     },
     "directory.outbox": {Says.PERSON_ID: "key", Says.TECHNICAL: "id kind tenant turn at"},
@@ -302,7 +304,7 @@ KEPT: Final[dict[str, str]] = {
     "directory.quota_days": "three days",
     "directory.throttles": "until the workflow's limit has let everybody in again, a minute more",
     "directory.suppressions": "until somebody removes it, also when the recipient is deleted",
-    "directory.soft_bounces": "seven days",
+    "directory.soft_bounces": "fourteen days",
     "directory.suppression_removals": "for ever",
     "directory.outbox": "until published, milliseconds as a rule",
     "directory.schema_version": "for ever",

@@ -85,6 +85,7 @@ QUESTIONS: Final = {
     "tocsin_trial_seconds": "How long does saving a program take?",
     "tocsin_cancellations": "Do cancellations come in time?",
     "tocsin_claims": "How many duplicates do producers send?",
+    "tocsin_lessons_ignored": "Does anything that providers say of addresses go unheard?",
     "tocsin_suppressions": "Do addresses die, or do people complain, more than usual?",
     "tocsin_expired_rows_deleted": "How fast do rows of the router expire?",
     "tocsin_table_rows": "How large are claims and the other tables that grow with the load?",

@@ -72,7 +72,16 @@ class GroupEnding:
             raise causes[0]
         reason = str(causes[0])
         self._metrics.rejoins(losses[0].cause)
-        log.warning("ownership lost, joining anew", group=self._group, seconds=round(pause, 1), reason=reason)
+        failed = (
+            losses[0].__cause__ if isinstance(losses[0], LeaseLost) else None
+        )  # what it was may be a defect all the same
+        log.warning(
+            "ownership lost, joining anew",
+            group=self._group,
+            seconds=round(pause, 1),
+            reason=reason,
+            exc_info=failed,
+        )
         self._check.set_not_ready(f"joins the group anew: {reason}")
         await first_of(stop.wait(), self._sleep(pause))
 

@@ -1,23 +1,21 @@
 """What is looked up at each call of a recipient: keys and origins of tenants, remembered for two seconds."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
+import msgspec
 from sqlalchemy import ARRAY, RowMapping, Text, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from tocsin.observability import get_logger
+from tocsin.contracts.directory import InboxKey
 from tocsin.router.tables import inbox_keys
 from tocsin.runtime import Clock
-from tocsin.trust import RecipientKey, Seal, SealBroken, SealKeyMissing
-from tocsin.web import Problem, codes
-
-log = get_logger(__name__)
+from tocsin.trust import RecipientKey, Seal
+from tocsin.web import InboxKeyOpener
 
 REMEMBERED_SECONDS: Final = 2.0
 """So much later at the latest another process knows of a change."""
 MOST_REMEMBERED: Final = 1000
-_LOG_SECONDS: Final = 60.0
 
 V = TypeVar("V")
 
@@ -27,11 +25,9 @@ class InboxKeyDirectory:
 
     def __init__(self, *, engine: Callable[[], AsyncEngine], seal: Callable[[], Seal], clock: Clock) -> None:
         self._engine = engine
-        self._seal = seal
-        self._clock = clock
+        self._opener = InboxKeyOpener(seal=seal, clock=clock)
         self._tenants: _Remembered[RowMapping] = _Remembered(self._load, clock)
         self._origins: _Remembered[str] = _Remembered(self._someone_with, clock)
-        self._logged_at: dict[tuple[str, str], float] = {}
 
     async def key(self, tenant: str, key_id: str, *, only_known: bool) -> RecipientKey | None:
         """The key, opened; None where the tenant has none of this name, or one that was not sealed for it. Raises 503 where the
@@ -39,7 +35,7 @@ class InboxKeyDirectory:
         row = await self._tenants.get(tenant, only_known=only_known)
         for key in () if row is None else row["keys"]:
             if key["id"] == key_id:
-                return self._opened(key, tenant)
+                return self._opener.opened(msgspec.convert(key, InboxKey), tenant)
         return None
 
     async def lets_call(self, origin: str, tenant: str | None, *, only_known: bool) -> bool:
@@ -65,30 +61,6 @@ class InboxKeyDirectory:
         async with self._engine().connect() as db:
             tenant: str | None = (await db.execute(query.limit(1))).scalar()
             return tenant
-
-    def _opened(self, key: dict[str, Any], tenant: str) -> RecipientKey | None:
-        if key["algorithm"] == "ES256":
-            return RecipientKey(algorithm="ES256", key=key["public_key"])
-        try:
-            secret = self._seal().open(key["sealed"], tenant=tenant, entity=sealed_for(key["id"]))
-        except SealBroken as error:
-            self._log(tenant, key["id"], error)
-            return None
-        except SealKeyMissing as error:
-            self._log(tenant, key["id"], error)
-            detail = "A key of the tenant cannot be opened: the operator of this installation has to look at SEAL_KEYS."
-            raise Problem(codes.NOT_READY, detail, headers={"retry-after": "60"}) from error
-        return RecipientKey(algorithm="HS256", key=secret)
-
-    def _log(self, tenant: str, key_id: str, error: Exception) -> None:
-        """Once a minute and key: recipients call often."""
-        now, about = self._clock.monotonic(), (tenant, key_id)
-        if about in self._logged_at and now < self._logged_at[about] + _LOG_SECONDS:
-            return
-        if len(self._logged_at) >= MOST_REMEMBERED:
-            self._logged_at.clear()
-        self._logged_at[about] = now
-        log.warning("an inbox key cannot be opened", tenant=tenant, inbox_key=key_id, reason=str(error))
 
 
 class _Remembered(Generic[V]):
@@ -123,8 +95,3 @@ async def load_inbox_keys(db: AsyncConnection, tenant: str, *, for_update: bool 
     """The tenant's row. `for_update`: nobody else changes it until the transaction ends."""
     query = select(inbox_keys).where(inbox_keys.c.tenant == tenant)
     return (await db.execute(query.with_for_update() if for_update else query)).mappings().first()
-
-
-def sealed_for(key_id: str) -> str:
-    """What a secret is sealed for, besides the tenant."""
-    return f"inbox_key/{key_id}"

@@ -10,9 +10,10 @@ from sqlalchemy import RowMapping
 
 from tocsin.observability import get_logger
 from tocsin.router.api.fields import EACH_ONCE, distinct
-from tocsin.router.api.inbox_key_directory import InboxKeyDirectory, load_inbox_keys, sealed_for
+from tocsin.router.api.inbox_key_directory import InboxKeyDirectory, load_inbox_keys
 from tocsin.router.api.rows import answer, put_row
 from tocsin.router.api.transaction import Db, once_committed
+from tocsin.router.changes import note_changed, note_unchanged
 from tocsin.router.tables import inbox_keys
 from tocsin.runtime import SECRET_CHARS
 from tocsin.trust import (
@@ -33,6 +34,7 @@ from tocsin.web import (
     RequestBody,
     checked_origin,
     codes,
+    sealed_for,
 )
 
 log = get_logger(__name__)
@@ -158,7 +160,11 @@ async def save_inbox_keys(
     except SealBroken as error:
         raise Problem(codes.CONFLICT, "A secret that is stored cannot be opened: send it again.") from error
     values = {"keys": keys, "origins": body.origins}
-    row, _ = await put_row(db, inbox_keys, key={"tenant": caller.tenant}, values=values, if_match=if_match)
+    row, outcome = await put_row(
+        db, inbox_keys, key={"tenant": caller.tenant}, values=values, if_match=if_match
+    )
+    note = note_unchanged if outcome == "unchanged" else note_changed
+    await note(db, "inbox_keys", caller.tenant)
     directory: InboxKeyDirectory = request.app.state.inbox_key_directory
     once_committed(request, lambda: directory.forget(caller.tenant))
     log.info("inbox keys saved", tenant=caller.tenant, key=caller.key_id, keys=[key.id for key in body.keys])

@@ -38,8 +38,10 @@ async def put_row(
 ) -> tuple[RowMapping, Outcome]:
     """Make the row under `key` hold `values`. Nothing is written, and no revision spent, when it does already."""
     here = [table.c[name] == value for name, value in key.items()]
+    # Without a word about its key: rows that refer to this one can be written meanwhile, by an import for example.
+    locked = select(table).where(*here).with_for_update(key_share=True)
     while True:
-        row = (await db.execute(select(table).where(*here).with_for_update())).mappings().first()
+        row = (await db.execute(locked)).mappings().first()
         check_match(if_match, None if row is None else row["revision"])
         if row is None:
             added = insert(table).values(**key, **values).on_conflict_do_nothing().returning(table)

@@ -27,6 +27,11 @@ Hash = Annotated[
         examples=["2026.q83Vz5Zk1yQw0rTb"],
     ),
 ]
+KeyOrAll = Annotated[
+    str,
+    Field(pattern=r"^(\*|[a-z0-9][a-z0-9._-]{0,127})$", examples=["marketing"]),
+]
+"""A category's key, or `*`."""
 CauseWord = Annotated[str, Field(json_schema_extra={"x-known-values": [cause.value for cause in CAUSES]})]
 
 
@@ -99,7 +104,7 @@ class SuppressionImport(RequestBody):
 
 
 class ImportedRow(BaseModel):
-    """What became of one of them, in the order sent. `unchanged`: it stood already, as long or longer."""
+    """What became of one of them, in the order sent. `unchanged`: it stood already, as long or longer, or stands in a row before."""
 
     result: Literal["created", "updated", "unchanged", "refused"]
     errors: list[ProblemError] = Field(
@@ -119,8 +124,14 @@ class SuppressionRemoval(NamedAddress):
     reason: Annotated[str, Field(min_length=1, max_length=200), judged(line)] = Field(
         description="Why, for whoever asks later. It is kept with your key's id"
     )
-    category: Key | None = Field(default=None, description="Only what holds for this category")
+    category: KeyOrAll | None = Field(
+        default=None,
+        description="Only what holds for this category; `*`: only what holds for all of them",
+    )
     cause: Cause | None = Field(default=None, description="Only what has this cause")
+    spares_required: bool | None = Field(
+        default=None, description="Only what spares messages of required categories, or only what does not"
+    )
 
 
 class Removed(BaseModel):
@@ -164,6 +175,7 @@ class StoredRemoval(BaseModel):
     address_hash: str
     category: str | None
     cause: CauseWord
+    spares_required: bool
     source: str
     code: str | None
     notification_id: str | None

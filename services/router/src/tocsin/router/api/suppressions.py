@@ -13,12 +13,12 @@ from tocsin.contracts.vocabulary import Channel
 from tocsin.observability import get_logger
 from tocsin.router import suppressions as store
 from tocsin.router.address_hashes import AddressHashes
-from tocsin.router.api.fields import Key
 from tocsin.router.api.rows import not_found, page_of, page_rows
 from tocsin.router.api.suppression_models import (
     Cause,
     ImportedRow,
     ImportedRows,
+    KeyOrAll,
     NamedAddress,
     Removed,
     StoredRemoval,
@@ -51,7 +51,9 @@ log = get_logger(__name__)
 
 router = APIRouter(tags=["Suppressions"])
 
-_ORDER = [suppressions.c[name] for name in ("channel", "address_hash", "category", "cause")]
+_ORDER = [
+    suppressions.c[name] for name in ("channel", "address_hash", "category", "cause", "spares_required")
+]
 
 _RESULTS: Final[dict[bool | None, Literal["created", "updated", "unchanged"]]] = {
     True: "created",
@@ -68,7 +70,9 @@ async def list_suppressions(
     paging: PagingQuery,
     channel: Channel | None = None,
     cause: Cause | None = None,
-    category: Annotated[Key | None, Query(description="Only those of this category")] = None,
+    category: Annotated[
+        KeyOrAll | None, Query(description="Only those of this category; `*`: of all categories")
+    ] = None,
 ) -> Page[StoredSuppression]:
     """All suppressed addresses, by channel and hash; also those whose time has passed."""
     query = select(suppressions).where(suppressions.c.tenant == caller.tenant)
@@ -138,8 +142,9 @@ async def import_suppressions(
     await raise_versions(db, caller.tenant, sorted(owners), imported=True)
     if new:
         afterwards.add_task(_look_again, request.app.state.engine, caller.tenant, new, owners)
+    told = dict(changed)
     for index, row in rows.items():
-        answers[index] = ImportedRow(result=_RESULTS[changed.get(row.key)])
+        answers[index] = ImportedRow(result=_RESULTS[told.pop(row.key, None)])
     items = [answers[index] for index in range(len(body.suppressions))]
     refused = len(items) - len(valid)
     log.info(
@@ -178,6 +183,7 @@ async def remove_suppression(
         reason=body.reason,
         category=body.category,
         cause=body.cause,
+        spares_required=body.spares_required,
     )
     if not removed:
         raise not_found("suppression")

@@ -15,7 +15,15 @@ from tocsin.router.policy.decide import (
 )
 from tocsin.router.policy.decision_log import encode_fitting, looked_at
 from tocsin.router.policy.faults import status_for
-from tocsin.router.policy.lessons import LESSON_WORDS, Lesson, lesson_of
+from tocsin.router.policy.lessons import (
+    LESSON_WORDS,
+    Lesson,
+    Unusable,
+    happened_at,
+    lesson_of,
+    provider_code_of,
+    unusable,
+)
 from tocsin.router.policy.locales import locale_candidates
 from tocsin.router.policy.preferences import ANY, Preference, effective_preference
 from tocsin.router.policy.recipients import UNKNOWN, StoredRecipient, actor_of, recipient_of
@@ -35,6 +43,7 @@ __all__ = [
     "StoredRecipient",
     "SuppressedAddresses",
     "Suppression",
+    "Unusable",
     "Verdict",
     "Withhold",
     "actor_of",
@@ -43,9 +52,12 @@ __all__ = [
     "effective_preference",
     "encode_fitting",
     "ends_by_time",
+    "happened_at",
     "lesson_of",
     "locale_candidates",
     "looked_at",
+    "provider_code_of",
     "recipient_of",
     "status_for",
+    "unusable",
 ]

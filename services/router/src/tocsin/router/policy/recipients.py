@@ -1,5 +1,6 @@
 """What is known of a recipient: what the directory stores, and what the producer gave for this one message."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -23,8 +24,8 @@ class StoredRecipient(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, Any] = {}
     devices: tuple[Device, ...] = ()
     preferences: tuple[Preference, ...] = ()
-    tenant_suppresses: bool = False
-    """Whether any address of the tenant is suppressed: if not, nobody need look."""
+    suppressed_channels: Sequence[str] = ()
+    """On which channels any address of the tenant is suppressed: nobody need look on the others."""
 
 
 UNKNOWN: Final = StoredRecipient()

@@ -4,7 +4,7 @@ At least once, and doing it twice changes nothing: rows are named by what they s
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -19,11 +19,11 @@ from tocsin.observability import get_logger, metrics
 from tocsin.router import preference_store
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.changes import raise_versions
-from tocsin.router.policy import ANY, Lesson
+from tocsin.router.policy import Lesson, Unusable, happened_at, provider_code_of
 from tocsin.router.preference_store import Source
 from tocsin.router.soft_bounces import DAYS, SoftBounce, count_soft_bounces
 from tocsin.router.suppressions import NewSuppression, addresses_of, holders, suppress
-from tocsin.router.tables import categories
+from tocsin.router.tables import categories, tenants
 
 log = get_logger(__name__)
 
@@ -39,6 +39,8 @@ _SWITCHED_OFF_BY: Final[Mapping[Lesson, Source]] = {
     Lesson.COMPLAINT: Source.COMPLAINT,
     Lesson.UNSUBSCRIBE: Source.PROVIDER,
 }
+_OF_A_CATEGORY: Final = frozenset({Lesson.GIVEN_UP, Lesson.UNSUBSCRIBE})
+"""They say nothing of messages of other categories."""
 
 
 class Learnt(NamedTuple):
@@ -59,9 +61,17 @@ class AddressLessons:
                 metrics.suppressions.labels(
                     channel, cause
                 )  # so that a scrape sees the first one as an increase
+        self._ignored = {why: metrics.lessons_ignored.labels(why) for why in Unusable}
 
-    async def learn(self, learnt: Sequence[Learnt]) -> None:
+    def ignore(self, why: Unusable, *, status: str) -> None:
+        """Count a status that has no effect, and say which it is; messages of test keys are counted alone, because they are many."""
+        self._ignored[why].inc()
+        if why is not Unusable.TEST:
+            log.info("what a provider said of an address has no effect", reason=why, status=status)
+
+    async def learn(self, heard: Sequence[Learnt]) -> None:
         """Write what follows from all of them; committed."""
+        learnt = await self._known(heard)
         for lesson, status in learnt:
             if lesson in _SWITCHED_OFF_BY:
                 await self._switch_off(status, _SWITCHED_OFF_BY[lesson])
@@ -77,10 +87,26 @@ class AddressLessons:
             # Who was given the address while the rows above were not visible yet may have been decided without them.
             async with self._database.engine.begin() as db:
                 await self._raise(db, told, but=raised)
-        for (tenant, channel, _, _, cause), created in changed.items():
+        for (tenant, channel, _, _, cause, _), created in changed.items():
             if created:
                 metrics.suppressions.labels(channel, cause).inc()
                 log.info("address suppressed", tenant=tenant, channel=channel, cause=cause)
+
+    async def _known(self, heard: Sequence[Learnt]) -> list[Learnt]:
+        """Those whose tenant there is, and whose category where they are about that alone."""
+        asked = {(status.tenant, status.category or "") for _, status in heard}
+        async with self._database.engine.connect() as db:
+            there = await _tenants_and_categories(db, asked)
+        known = []
+        for each in heard:
+            status = each.status
+            if status.tenant not in there:
+                self.ignore(Unusable.TENANT, status=status.status_id)
+            elif each.lesson in _OF_A_CATEGORY and status.category not in there[status.tenant]:
+                self.ignore(Unusable.CATEGORY, status=status.status_id)
+            else:
+                known.append(each)
+        return known
 
     async def _raise(
         self,
@@ -139,19 +165,36 @@ class AddressLessons:
             )
 
 
+async def _tenants_and_categories(
+    db: AsyncConnection, asked: Collection[tuple[str, str]]
+) -> dict[str, set[str]]:
+    """Of these tenants those that there are, each with those of the named categories that it has."""
+    names = sorted({tenant for tenant, _ in asked})
+    keys = sorted({category for _, category in asked})
+    query = (
+        select(tenants.c.id, categories.c.key)
+        .outerjoin(categories, (categories.c.tenant == tenants.c.id) & categories.c.key.in_(keys))
+        .where(tenants.c.id.in_(names))
+    )
+    there: dict[str, set[str]] = defaultdict(set)
+    for tenant, category in await db.execute(query):
+        there[tenant] |= {category} - {None}
+    return there
+
+
 def _for_good(learnt: Iterable[Learnt]) -> Iterator[NewSuppression]:
     for lesson, status in learnt:
         if lesson in _CAUSES:
             row = _row(status, _CAUSES[lesson])
             # A provider may keep one list for each kind of message: what it holds back of one says nothing of the others.
-            yield row if lesson is not Lesson.GIVEN_UP else row._replace(category=status.category or ANY)
+            yield row if lesson is not Lesson.GIVEN_UP else row._replace(category=status.category or "")
 
 
 async def _for_a_week(db: AsyncConnection, learnt: Iterable[Learnt]) -> list[NewSuppression]:
     """Of the addresses that could not be reached too often."""
     soft = {_address(status): status for lesson, status in learnt if lesson is Lesson.SOFT_BOUNCE}
     bounces = [
-        SoftBounce(*_address(status), status.status_id, status.at)
+        SoftBounce(*_address(status), status.status_id, happened_at(status))
         for lesson, status in learnt
         if lesson is Lesson.SOFT_BOUNCE
     ]
@@ -167,7 +210,7 @@ def _row(status: Status, cause: Reason) -> NewSuppression:
         *_address(status),
         cause=cause.value,
         source=SOURCE,
-        code=status.provider_code,
+        code=provider_code_of(status),
         notification_id=status.notification_id,
     )
 

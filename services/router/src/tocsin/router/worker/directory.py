@@ -11,6 +11,7 @@ from tocsin.contracts.directory import (
     ApiKeyRecord,
     CategoryRecord,
     DirectoryRecord,
+    InboxKeysRecord,
     TemplateRecord,
     TenantRecord,
     WorkflowRecord,
@@ -171,7 +172,7 @@ class PublishedDirectory:
         if record.value is None:
             return
         entity: DirectoryRecord = decode_directory(record.value)
-        if isinstance(entity, ApiKeyRecord):
+        if isinstance(entity, ApiKeyRecord | InboxKeysRecord):
             return
         self._entities[key] = entity
         self._remember(entity)

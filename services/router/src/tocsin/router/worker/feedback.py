@@ -1,5 +1,5 @@
 """What deliveries teach the directory: a device that is gone is removed, an address that is dead or whose owner has complained is suppressed, and
-stops know of it.
+stops know of it. What can have no effect is counted, and never holds up the rest.
 
 At least once: rows first, offsets after; doing it twice changes nothing. Nobody waits for it, so statuses gather first.
 """
@@ -18,7 +18,7 @@ from tocsin.kafka import ConsumerRecord, Fetching, Shard
 from tocsin.observability import get_logger, metrics
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.changes import raise_versions
-from tocsin.router.policy import LESSON_WORDS, lesson_of
+from tocsin.router.policy import LESSON_WORDS, Unusable, lesson_of, unusable
 from tocsin.router.tables import devices, recipients
 from tocsin.router.worker.address_lessons import AddressLessons, Learnt
 from tocsin.runtime import LoopSlice
@@ -53,16 +53,31 @@ class Feedback:
                 return
             loop_slice, learnt = LoopSlice(), list[Learnt]()
             for record in batch.records:
-                status = status_that_matters(record)
-                if status is not None and _device_gone(status):
-                    await self._remove(status)
-                elif status is not None and (lesson := lesson_of(status)) is not None:
-                    learnt.append(Learnt(lesson, status))
+                lesson = await self._lesson(record)
+                if lesson is not None:
+                    learnt.append(lesson)
                 if loop_slice.due:
                     await loop_slice.let_go()
             if learnt:
                 await self._lessons.learn(learnt)
             await shard.commit(batch.offsets)
+
+    async def _lesson(self, record: ConsumerRecord) -> Learnt | None:
+        """What the record teaches of an address, if anything. A device that is gone is removed at once."""
+        status = status_that_matters(record)
+        if status is None:
+            return None
+        lesson, gone = lesson_of(status), _device_gone(status)
+        if lesson is None and not gone:
+            return None
+        why = unusable(status) or (None if self._hashes.knows(status.address_hash or "") else Unusable.HASH)
+        if why is not None:
+            self._lessons.ignore(why, status=record.ref)
+        elif gone:
+            await self._remove(status)
+        elif lesson is not None:
+            return Learnt(lesson, status)
+        return None
 
     async def _remove(self, status: Status) -> None:
         """Remove the device, unless it has another token by now, or was registered after the provider knew that it is gone."""
@@ -123,5 +138,4 @@ def _device_gone(status: Status) -> bool:
         and status.reason == Reason.DEVICE_GONE
         and spec is not None
         and spec.address.gone is Reason.DEVICE_GONE
-        and not status.test
     )

@@ -1,4 +1,5 @@
-"""What is stored of the addresses that a batch's messages may go to: one statement for all of them, and none where no tenant suppresses."""
+"""What is stored of the addresses that a batch's messages may go to: one statement for all of them, and none
+where no tenant suppresses anything on their channels."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -46,7 +47,7 @@ async def suppressed_addresses(
         if not isinstance(item, PendingIntent):
             continue
         recipient = stored.get((item.intent.tenant, item.intent.recipient), UNKNOWN)
-        if not recipient.tenant_suppresses:
+        if not recipient.suppressed_channels:
             continue
         for channel, address in _addresses(item.intent, recipient, context):
             for address_hash in context.hashes.all_of(address):
@@ -63,7 +64,7 @@ async def suppressed_addresses(
 
 
 def _addresses(intent: Intent, stored: StoredRecipient, context: BatchContext) -> Iterator[tuple[str, str]]:
-    """Each channel with each address, in its comparable form, that a decision about the intent may choose."""
+    """Each channel on which the tenant suppresses anything, with each address, in its comparable form, that a decision about the intent may choose."""
     recipient = recipient_of(intent.recipient, stored, intent.private.inline)
     published = context.directory.workflow(intent.tenant, intent.workflow)
     if recipient is None or published is None:
@@ -72,7 +73,7 @@ def _addresses(intent: Intent, stored: StoredRecipient, context: BatchContext) -
         channels = {intent.delivery.channel}
     else:
         channels = {channel for step in published.workflow.steps for channel in step.channels}
-    for channel in channels & CHANNELS.keys():
+    for channel in channels & CHANNELS.keys() & set(stored.suppressed_channels):
         kind = CHANNELS[channel].address
         for destination in kind.destinations(recipient):
             yield channel, kind.comparable(destination.address)
