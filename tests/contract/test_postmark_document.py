@@ -1,4 +1,4 @@
-"""What we send to Postmark, judged by its own OpenAPI document, which is older than message streams."""
+"""What we send to Postmark, judged by its own OpenAPI document, which is older than message streams and metadata."""
 
 import json
 from typing import Any
@@ -17,11 +17,11 @@ from tocsin.testing.jobs import job_for
 pytestmark = pytest.mark.npm
 
 HOSTILE = 'ä\r\nBcc: eve@example.org\0 \u2028 "\\<>,;: 👩‍👩‍👧'
-YOUNGER = {"MessageStream"}
+YOUNGER = {"MessageStream", "Metadata"}
 
 
 def body(job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress) -> Any:
-    return email_body(job, content, sender, to, stream="outbound")
+    return email_body(job, content, sender, to, stream="outbound", ref="r" * 560)
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,15 @@ async def test_the_request_is_what_the_job_says(world: MailgunServer) -> None:
     )
 
 
+async def test_the_mail_carries_what_brings_its_receipt_back(world: MailgunServer) -> None:
+    async with world.provider() as provider:
+        assert isinstance(provider, MailgunProvider)
+        provider.seal_ref = lambda _job: "r" * 560
+        assert isinstance(await provider.send(JOB), Accepted)
+    (form,) = world.forms
+    assert form["v:tocsin"] == b"r" * 560
+
+
 async def test_aiohttp_reads_the_form_byte_by_byte(world: MailgunServer) -> None:
     """Dashes that look like a boundary's stay what they are."""
     job = job_for(

@@ -18,7 +18,7 @@ from tocsin.channel import (
 )
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_email.postmark import POSTMARK
+from tocsin.dispatch_email.postmark import POSTMARK, PostmarkProvider
 from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
 
@@ -56,6 +56,14 @@ async def test_the_request_is_what_the_job_says(world: PostmarkServer) -> None:
     async with world.provider() as provider:
         assert await provider.send(JOB) == Accepted(message_id="0a129aee-e1cd-480d-b08d-000000000001")
     assert world.messages == [MESSAGE]
+
+
+async def test_the_mail_carries_what_brings_its_receipt_back(world: PostmarkServer) -> None:
+    async with world.provider() as provider:
+        assert isinstance(provider, PostmarkProvider)
+        provider.seal_ref = lambda _job: "r" * 560
+        assert isinstance(await provider.send(JOB), Accepted)
+    assert world.messages == [MESSAGE | {"Metadata": {f"tocsin_ref_{place}": "r" * 80 for place in range(7)}}]
 
 
 async def test_a_category_may_have_a_stream_of_its_own(world: PostmarkServer) -> None:

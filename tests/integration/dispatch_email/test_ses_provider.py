@@ -64,6 +64,15 @@ async def test_the_request_is_what_the_job_says(world: SesServer) -> None:
     assert (text.get_content(), html.get_content()) == ("marked-body", "<p>marked-body</p>")
 
 
+async def test_the_mail_carries_what_brings_its_receipt_back(world: SesServer) -> None:
+    async with world.provider() as provider:
+        assert isinstance(provider, SesProvider)
+        provider.seal_ref = lambda _job: "r" * 560
+        assert isinstance(await provider.send(JOB), Accepted)
+    ((_, source),) = world.messages
+    assert "".join(str(parsed(source)["X-Tocsin-Ref"]).split()) == "r" * 560
+
+
 async def test_a_temporary_key_sends_its_token(world: SesServer) -> None:
     (world.folder / "token").write_text("marked-token/+==")
     async with world.provider(session_token_file="token") as provider:

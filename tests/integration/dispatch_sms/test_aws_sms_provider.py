@@ -19,7 +19,7 @@ from tocsin.channel import (
 )
 from tocsin.contracts.jobs import SenderIdentity, SmsContent
 from tocsin.contracts.vocabulary import Channel
-from tocsin.dispatch_sms.aws_sms import AWS_SMS
+from tocsin.dispatch_sms.aws_sms import AWS_SMS, AwsSmsProvider
 from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
 from tocsin.testing.provider_suite import Behaviour
@@ -106,6 +106,19 @@ async def test_the_request_is_what_botocore_makes_of_the_same_parameters(world: 
     assert world.sent == [json.loads(theirs["body"])]
     for name in ("Content-Type", "X-Amz-Target"):
         assert world.heads[0][name.lower()] == theirs["headers"][name]
+
+
+async def test_what_receipts_need_comes_back_with_each_event(world: AwsSmsServer) -> None:
+    job = job_for(Channel.SMS)
+    async with world.provider() as provider:
+        assert isinstance(provider, AwsSmsProvider)
+        provider.seal_ref = lambda _job: "r" * 560
+        assert isinstance(await provider.send(job), Accepted)
+    assert world.sent[0]["Context"] == {
+        "tocsin_notification": job.notification_id,
+        "tocsin_delivery": job.delivery_id,
+        "tocsin_ref": "r" * 560,
+    }
 
 
 async def test_temporary_credentials_bring_their_token(world: AwsSmsServer) -> None:

@@ -24,7 +24,7 @@ from tocsin.channel import (
 )
 from tocsin.contracts.jobs import SenderIdentity, SmsContent
 from tocsin.contracts.vocabulary import Channel, Reason
-from tocsin.dispatch_sms.vonage import VONAGE
+from tocsin.dispatch_sms.vonage import VONAGE, VonageProvider
 from tocsin.testing.http_world import Response
 from tocsin.testing.jobs import job_for
 from tocsin.testing.provider_suite import Behaviour
@@ -145,6 +145,21 @@ async def test_the_request_is_what_the_job_says(world: VonageServer) -> None:
         }
     ]
     assert world.heads[0]["x-tocsin-delivery"] == job.delivery_id
+
+
+async def test_what_receipts_need_comes_back_in_the_webhooks_address(world: VonageServer) -> None:
+    async with world.provider(webhook_url="https://example.com/callbacks/vonage") as provider:
+        assert isinstance(provider, VonageProvider)
+        provider.seal_ref = lambda _job: "the-ref"
+        assert isinstance(await provider.send(job_for(Channel.SMS)), Accepted)
+    async with world.provider() as provider:
+        assert isinstance(provider, VonageProvider)
+        provider.seal_ref = lambda _job: "the-ref"
+        assert isinstance(await provider.send(job_for(Channel.SMS)), Accepted)
+    assert [message.get("webhook_url") for message in world.messages] == [
+        "https://example.com/callbacks/vonage?ref=the-ref",
+        None,
+    ]
 
 
 async def test_the_token_is_what_vonages_own_library_makes(world: VonageServer) -> None:

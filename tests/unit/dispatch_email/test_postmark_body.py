@@ -24,9 +24,11 @@ texts = st.lists(st.one_of(st.text(st.characters()), hostile), max_size=6).map("
 _ENDS_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def sent(content: EmailContent, name: str | None = None) -> dict[str, Any] | Rejected:
+def sent(
+    content: EmailContent, name: str | None = None, *, ref: str | None = None
+) -> dict[str, Any] | Rejected:
     def compose(job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress) -> bytes | Rejected:
-        return email_body(job, content, sender, to, stream="outbound")
+        return email_body(job, content, sender, to, stream="outbound", ref=ref)
 
     sender = SenderIdentity(address="shop@example.com", name=name)
     body = composed(job_for(Channel.EMAIL, content=content, sender=sender), compose)
@@ -89,3 +91,12 @@ def test_the_senders_name(name: str | None, shown: str) -> None:
     message = sent(EmailContent(subject="s", text="t"), name)
     assert isinstance(message, dict)
     assert message["From"] == shown
+
+
+@pytest.mark.parametrize(("size", "values"), [(110, [80, 30]), (160, [80, 80]), (560, [80] * 7)])
+def test_a_ref_goes_in_pieces_that_postmark_takes(size: int, values: list[int]) -> None:
+    message = sent(EmailContent(subject="s", text="t"), ref="r" * size)
+    assert isinstance(message, dict)
+    assert fault(message) is None
+    assert [len(value) for value in message["Metadata"].values()] == values
+    assert list(message["Metadata"]) == [f"tocsin_ref_{place}" for place in range(len(values))]

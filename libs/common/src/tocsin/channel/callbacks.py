@@ -8,6 +8,7 @@
 | not signed, not by the provider, too old | 403 | nothing; counted |
 | for an instance that takes no receipts | 404 | nothing; counted |
 | signed, and not what the provider documents | 400 | nothing; counted |
+| anything that the provider's own server must be asked about, while that does not answer | 503: the provider repeats it | nothing; counted |
 | anything, while Kafka does not take it | 503: the provider repeats it, and its statuses have the same ids | |
 """
 
@@ -52,6 +53,10 @@ _ANSWERS: Final = {
     Cause.UNREADABLE: (
         codes.BAD_REQUEST,
         "The callback is signed, and it is not what its provider documents.",
+    ),
+    Cause.UNREACHABLE: (
+        codes.NOT_KNOWN_TO_BE_STORED,
+        "The provider's own server did not answer, so nothing was stored: repeat it.",
     ),
     Cause.INSTANCE: (codes.NOT_FOUND, "No provider instance of this name takes callbacks."),
 }

@@ -40,6 +40,8 @@ class Cause(StrEnum):
     """It came before, by a token that comes once."""
     TOPIC = "topic"
     """It comes by a topic of a provider's that is not listed."""
+    UNREACHABLE = "unreachable"
+    """The provider's own server, which had to be asked first, did not answer. The provider is to repeat the callback."""
     UNREADABLE = "unreadable"
     """It is signed and not what the provider documents."""
     REF = "ref"

@@ -17,8 +17,9 @@ def ascii_mail(
     clock: Clock,
     provider: str,
     largest: int,
+    ref: str | None = None,
 ) -> bytes | Rejected:
-    """The mail, 7-bit ASCII, at most `largest` bytes; or why `provider` would refuse it. Raises NoMail and NoMailbox."""
+    """The mail, 7-bit ASCII, at most `largest` bytes; or why `provider` would refuse it. `ref` stands in its header. Raises NoMail and NoMailbox."""
     if (refusal := unknown_letters(to, provider=provider)) is not None:
         return refusal
     for address in (sender.address, sender.reply_to):
@@ -31,6 +32,7 @@ def ascii_mail(
         delivery_id=job.delivery_id,
         notification_id=job.notification_id,
         unsubscribe_url=job.private.unsubscribe_url,
+        ref=ref,
         now=clock.time_ms() / 1000,
     )
     return too_large(len(message), provider=provider, largest=largest) or message

@@ -8,9 +8,18 @@ from pydantic_settings import SettingsConfigDict
 from tocsin.channel.callbacks_role import CallbackSettings
 from tocsin.channel.receipts import ReceiptsKind
 from tocsin.dispatch_email.mail_receipts import MAIL_RECEIPTS
+from tocsin.dispatch_email.mailgun_receipts import MAILGUN_RECEIPTS
+from tocsin.dispatch_email.postmark_receipts import POSTMARK_RECEIPTS
 from tocsin.dispatch_email.sendgrid_receipts import SENDGRID_RECEIPTS
+from tocsin.dispatch_email.ses_receipts import SES_RECEIPTS
 
-RECEIPTS: Final[Mapping[str, ReceiptsKind[Any]]] = {"smtp": MAIL_RECEIPTS, "sendgrid": SENDGRID_RECEIPTS}
+RECEIPTS: Final[Mapping[str, ReceiptsKind[Any]]] = {
+    "smtp": MAIL_RECEIPTS,
+    "ses": SES_RECEIPTS,
+    "sendgrid": SENDGRID_RECEIPTS,
+    "mailgun": MAILGUN_RECEIPTS,
+    "postmark": POSTMARK_RECEIPTS,
+}
 """By the `kind` of the provider instance."""
 
 

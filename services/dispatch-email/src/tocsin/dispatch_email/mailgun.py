@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig, one_word
+from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.ascii_mail import ascii_mail
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
@@ -22,6 +23,8 @@ from tocsin.runtime import Clock
 LARGEST: Final = 25_000_000
 """Bytes of a mail: https://documentation.mailgun.com/docs/mailgun/user-manual/sending-messages/send-http says 25 MB."""
 _REGIONS: Final = {"us": "https://api.mailgun.net", "eu": "https://api.eu.mailgun.net"}
+REF: Final = "tocsin"
+"""The variable that holds the ref. Mailgun keeps it with the message's events, and shows it in the header `X-Mailgun-Variables`: it is sealed."""
 _UNTRACKED: Final = {"o:tracking": "no", "o:tracking-clicks": "no", "o:tracking-opens": "no"}
 
 
@@ -44,6 +47,7 @@ class MailgunProvider(HttpMailProvider):
 
     def __init__(self, config: MailgunConfig, clock: Clock) -> None:
         super().__init__(config, clock)
+        self.seal_ref: SealRef = no_ref
         self._url = f"{config.base_url or _REGIONS[config.region]}/v3/{config.domain}/messages.mime"
         login = b64encode(f"api:{config.api_key_file.get_secret_value()}".encode()).decode()
         self._headers = {"Authorization": f"Basic {login}", "Accept": "application/json"}
@@ -55,11 +59,14 @@ class MailgunProvider(HttpMailProvider):
         mail = ascii_mail(job, content, sender, to, clock=self._clock, provider="Mailgun", largest=LARGEST)
         if isinstance(mail, Rejected):
             return mail
+        fields = {"to": to.wire.decode(), **_UNTRACKED}
+        if (ref := self.seal_ref(job)) is not None:
+            fields[f"v:{REF}"] = ref
         boundary = token_hex(16)
         return MailRequest(
             url=self._url,
             headers=self._headers | {"Content-Type": f"multipart/form-data; boundary={boundary}"},
-            body=_form({"to": to.wire.decode(), **_UNTRACKED}, mail, boundary),
+            body=_form(fields, mail, boundary),
         )
 
     def answer(self, response: MailResponse) -> Answer:

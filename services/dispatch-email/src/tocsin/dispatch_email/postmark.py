@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig, one_word
+from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
@@ -33,6 +34,7 @@ class PostmarkProvider(HttpMailProvider):
 
     def __init__(self, config: PostmarkConfig, clock: Clock) -> None:
         super().__init__(config, clock)
+        self.seal_ref: SealRef = no_ref
         self._config = config
         self._url = f"{config.base_url}/email"
         self._headers = {
@@ -46,7 +48,7 @@ class PostmarkProvider(HttpMailProvider):
     ) -> MailRequest | Rejected:
         """A mail for the stream of its category."""
         stream = self._config.message_streams.get(job.category, self._config.message_stream)
-        body = email_body(job, content, sender, to, stream=stream)
+        body = email_body(job, content, sender, to, stream=stream, ref=self.seal_ref(job))
         if isinstance(body, Rejected):
             return body
         return MailRequest(url=self._url, headers=self._headers, body=body)

@@ -9,6 +9,7 @@ import re
 from typing import Any, Final
 
 from tocsin.channel import Rejected
+from tocsin.channel.ref import pieces
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.ascii_mail import too_large, unknown_letters
@@ -20,16 +21,31 @@ LARGEST: Final = 10_000_000
 """Bytes of a request: https://postmarkapp.com/developer/api/overview says 10 MB."""
 LARGEST_PART: Final = 5_000_000
 """Bytes of the text, and of the HTML: https://postmarkapp.com/support/article/1056 says 5 MB each."""
+REF: Final = "tocsin_ref_{}"
+"""The names of the metadata that hold the ref, in the order of its pieces, from 0. Postmark keeps and shows them: it is sealed."""
+LONGEST_VALUE: Final = 80
+"""Characters of a value of the metadata, which has ten at most: https://postmarkapp.com/support/article/1125-custom-metadata-faq."""
 _QUOTED: Final = re.compile(r'([\\"])')
 
 
 def email_body(
-    job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress, *, stream: str
+    job: Job,
+    content: EmailContent,
+    sender: SenderIdentity,
+    to: MailAddress,
+    *,
+    stream: str,
+    ref: str | None = None,
 ) -> bytes | Rejected:
-    """The body of `POST /email`, or what Postmark documents that it refuses. Raises NoMail and NoMailbox."""
+    """The body of `POST /email`, or what Postmark documents that it refuses. `ref` comes back with each event. Raises NoMail and
+    NoMailbox."""
     if (refusal := unknown_letters(to, provider="Postmark")) is not None:
         return refusal
     message = _message(job, content, sender, to, stream)
+    if ref is not None:
+        message["Metadata"] = {
+            REF.format(place): piece for place, piece in enumerate(pieces(ref, LONGEST_VALUE))
+        }
     for part in ("TextBody", "HtmlBody"):
         size = len(message.get(part, "").encode())
         if (refusal := too_large(size, provider="Postmark", largest=LARGEST_PART)) is not None:

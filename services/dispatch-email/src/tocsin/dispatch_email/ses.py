@@ -10,6 +10,7 @@ from pydantic import Field
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected
 from tocsin.channel.aws_account import AwsConfig
 from tocsin.channel.aws_signature import signed_headers
+from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.ascii_mail import ascii_mail
@@ -36,6 +37,7 @@ class SesProvider(HttpMailProvider):
 
     def __init__(self, config: SesConfig, clock: Clock) -> None:
         super().__init__(config, clock)
+        self.seal_ref: SealRef = no_ref
         base = config.base_url or f"https://email.{config.region}.amazonaws.com"
         self._url = f"{base}/v2/email/outbound-emails"
         self._region = config.region
@@ -46,7 +48,16 @@ class SesProvider(HttpMailProvider):
         self, job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress
     ) -> MailRequest | Rejected:
         """A signed SendEmail."""
-        mail = ascii_mail(job, content, sender, to, clock=self._clock, provider="SES", largest=LARGEST)
+        mail = ascii_mail(
+            job,
+            content,
+            sender,
+            to,
+            clock=self._clock,
+            provider="SES",
+            largest=LARGEST,
+            ref=self.seal_ref(job),
+        )
         if isinstance(mail, Rejected):
             return mail
         message: dict[str, Any] = {

@@ -2,13 +2,14 @@
 (https://docs.aws.amazon.com/pinpoint/latest/apireference_smsvoicev2/API_SendTextMessage.html).
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import httpx
 import msgspec
 from pydantic import Field
 
 from tocsin.channel import Accepted, Answer, Idempotency, ProviderKind, message_id
+from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.codec import UNREADABLE_ERRORS, encode
 from tocsin.contracts.jobs import Job
 from tocsin.dispatch_sms.aws_account import AwsMessagesConfig, AwsProvider
@@ -17,6 +18,8 @@ from tocsin.dispatch_sms.segments import segments
 from tocsin.dispatch_sms.sms_job import seconds_left, sender_of
 from tocsin.runtime import Clock
 
+REF: Final = "tocsin_ref"
+"""The entry of `Context` that holds the ref. A value may have 800 characters."""
 _SHORTEST_TTL, _LONGEST_TTL = 5, 259_200  # seconds
 
 
@@ -36,7 +39,7 @@ _read_taken = msgspec.json.Decoder(_Taken).decode
 
 
 class AwsSmsProvider(AwsProvider):
-    """Events bear the ids of `Context`: `tocsin_notification` and `tocsin_delivery`."""
+    """Events bear what `Context` holds: `tocsin_notification`, `tocsin_delivery` and the ref."""
 
     service = "sms-voice"
     headers: ClassVar = {
@@ -46,6 +49,7 @@ class AwsSmsProvider(AwsProvider):
 
     def __init__(self, config: AwsSmsConfig, clock: Clock) -> None:
         super().__init__(config, clock)
+        self.seal_ref: SealRef = no_ref
         self._config = config
 
     def request(self, job: Job, text: str) -> httpx.Request:
@@ -59,9 +63,14 @@ class AwsSmsProvider(AwsProvider):
             "MaxPrice": self._config.max_price,
             # AWS's own queue must not send it late either.
             "TimeToLive": min(max(seconds_left(job, self._clock), _SHORTEST_TTL), _LONGEST_TTL),
-            "Context": {"tocsin_notification": job.notification_id, "tocsin_delivery": job.delivery_id},
+            "Context": self._context(job),
         }
         return self.signed(encode({name: value for name, value in request.items() if value is not None}))
+
+    def _context(self, job: Job) -> dict[str, str]:
+        context = {"tocsin_notification": job.notification_id, "tocsin_delivery": job.delivery_id}
+        ref = self.seal_ref(job)
+        return context if ref is None else context | {REF: ref}
 
     def answer(self, response: httpx.Response, text: str) -> Answer:
         """What the response means."""

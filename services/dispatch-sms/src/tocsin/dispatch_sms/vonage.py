@@ -16,6 +16,7 @@ from tocsin.channel import (
     SenderConfig,
     message_id,
 )
+from tocsin.channel.ref import SealRef, no_ref, with_ref
 from tocsin.contracts.codec import UNREADABLE_ERRORS, encode
 from tocsin.contracts.jobs import Job
 from tocsin.dispatch_sms.http_provider import HttpSmsProvider
@@ -48,7 +49,8 @@ class VonageConfig(SenderConfig):
     sender: str | None = None
     """`from`, where the tenant has no sender identity of its own."""
     webhook_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
-    """Where Vonage reports what became of a message; the application's own setting if absent."""
+    """Where Vonage tells what became of a message: `<DISPATCH_SMS_CALLBACKS_URL>/callbacks/<name>`; the application's own setting if
+    absent, and then no ref comes back."""
     base_url: str = Field(default="https://api.nexmo.com", pattern=r"^https?://\S*[^\s/]$")
 
 
@@ -66,6 +68,7 @@ class VonageProvider(HttpSmsProvider):
 
     def __init__(self, config: VonageConfig, clock: Clock) -> None:
         super().__init__(config, clock)
+        self.seal_ref: SealRef = no_ref
         self._config = config
         self._url = f"{config.base_url}/v1/messages"
         self._token: VonageToken | None = None
@@ -100,7 +103,7 @@ class VonageProvider(HttpSmsProvider):
             "client_ref": job.delivery_id,
         }
         if self._config.webhook_url is not None:
-            message["webhook_url"] = self._config.webhook_url
+            message["webhook_url"] = with_ref(self._config.webhook_url, self.seal_ref(job))
         headers = {
             "Authorization": f"Bearer {self._token.get()}",
             "Content-Type": "application/json",

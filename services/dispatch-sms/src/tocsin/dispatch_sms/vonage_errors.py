@@ -41,11 +41,16 @@ def read(body: bytes) -> VonageError:
         problem = _decode(body)
     except UNREADABLE_ERRORS:
         return VonageError()
-    _, _, code = problem.type.rpartition("#")
     return VonageError(
-        code if _CODE.fullmatch(code) and code != problem.type else None,
+        code_of(problem.type),
         frozenset(parameter.name for parameter in problem.invalid_parameters),
     )
+
+
+def code_of(kind: str) -> str | None:
+    """The code at the end of an error's `type`."""
+    _, _, code = kind.rpartition("#")
+    return code if _CODE.fullmatch(code) and code != kind else None
 
 
 _REJECTED = {
@@ -108,13 +113,18 @@ _PATIENCE = {
 }
 
 
+def reason_of(code: str | None) -> Reason | None:
+    """Why a message with this error never goes; None where the code does not say it."""
+    return _REJECTED.get(code or "")
+
+
 def answer_of(status: int, error: VonageError, *, retry_after: float | None) -> Answer:
     """What an answer other than a taken message means."""
     code = error.code or ""
     said = error.code or f"HTTP {status}"
     if status == 429 or code in _PATIENCE:
         return Throttled(code=said, detail="Vonage asks for patience.", retry_after=retry_after)
-    reason = _REJECTED.get(code) or (Reason.ADDRESS_INVALID if "to" in error.parameters else None)
+    reason = reason_of(code) or (Reason.ADDRESS_INVALID if "to" in error.parameters else None)
     if reason is not None:
         return Rejected(reason=reason, code=said, detail="Vonage refuses the message.")
     if code in _SENDER or "from" in error.parameters:
