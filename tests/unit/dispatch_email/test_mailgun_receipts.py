@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from tocsin.channel.receipts import Cause, ProviderEvent, RawRequest, Refused
 from tocsin.contracts.vocabulary import Reason, StatusName
-from tocsin.dispatch_email.mailgun_receipts import MailgunReceipts, MailgunReceiptsConfig
+from tocsin.dispatch_email.mailgun_receipts import MAILGUN_RECEIPTS, MailgunReceipts, MailgunReceiptsConfig
 from tocsin.dispatch_email.mailgun_tokens import Tokens
 from tocsin.testing import ManualClock
 
@@ -235,3 +235,7 @@ async def test_without_a_ref_it_says_so(tmp_path: Path, variables: Any) -> None:
 def test_faults_of_the_configuration(tmp_path: Path, keys: list[str], sentence: str) -> None:
     with pytest.raises(ValidationError, match=sentence):
         receipts(tmp_path, *keys) if keys else MailgunReceiptsConfig.model_validate({"signing_key_files": []})
+
+
+def test_the_kind_says_which_statuses_it_tells() -> None:
+    assert MAILGUN_RECEIPTS.tells == {status for _, status, _, _ in MEANINGS if status is not None}

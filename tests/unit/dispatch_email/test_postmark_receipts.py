@@ -17,7 +17,11 @@ from tocsin.channel.receipts import Cause, ProviderEvent, RawRequest, Refused
 from tocsin.channel.ref import MOST_CHARS
 from tocsin.contracts.jobs import EmailContent
 from tocsin.contracts.vocabulary import Reason, StatusName
-from tocsin.dispatch_email.postmark_receipts import PostmarkReceipts, PostmarkReceiptsConfig
+from tocsin.dispatch_email.postmark_receipts import (
+    POSTMARK_RECEIPTS,
+    PostmarkReceipts,
+    PostmarkReceiptsConfig,
+)
 from tocsin.testing import ManualClock
 
 LOGIN, OTHER = "tocsin:" + "a" * 32, "tocsin:" + "b" * 32
@@ -237,3 +241,7 @@ def test_one_login_or_two(tmp_path: Path, count: int) -> None:
         PostmarkReceiptsConfig.model_validate(
             {"login_files": ["login"] * count}, context={"folder": tmp_path}
         )
+
+
+def test_the_kind_says_which_statuses_it_tells() -> None:
+    assert POSTMARK_RECEIPTS.tells == {status for _, status, _, _ in MEANINGS if status is not None}

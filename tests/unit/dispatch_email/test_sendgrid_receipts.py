@@ -19,7 +19,11 @@ from sendgrid.helpers.eventwebhook import EventWebhook
 
 from tocsin.channel.receipts import Cause, ProviderEvent, RawRequest, Refused
 from tocsin.contracts.vocabulary import Reason, StatusName
-from tocsin.dispatch_email.sendgrid_receipts import SendGridReceipts, SendGridReceiptsConfig
+from tocsin.dispatch_email.sendgrid_receipts import (
+    SENDGRID_RECEIPTS,
+    SendGridReceipts,
+    SendGridReceiptsConfig,
+)
 from tocsin.testing import ManualClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -276,3 +280,7 @@ def test_one_key_or_two(tmp_path: Path, count: int) -> None:
         SendGridReceiptsConfig.model_validate(
             {"public_key_files": ["key"] * count}, context={"folder": tmp_path}
         )
+
+
+def test_the_kind_says_which_statuses_it_tells() -> None:
+    assert SENDGRID_RECEIPTS.tells == {status for _, status, _, _ in MEANINGS if status is not None}

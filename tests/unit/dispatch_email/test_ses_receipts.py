@@ -209,3 +209,7 @@ def test_the_kind_is_known_and_makes_what_reads_it(tmp_path: Path) -> None:
     assert RECEIPTS["ses"] is SES_RECEIPTS
     config = SES_RECEIPTS.config.model_validate({"topics": [TOPIC]}, context={"folder": tmp_path})
     assert isinstance(SES_RECEIPTS.create(config, ManualClock(NOW)), SnsReceipts)
+
+
+def test_the_kind_says_which_statuses_it_tells() -> None:
+    assert SES_RECEIPTS.tells == {status for _, status, _, _ in MEANINGS if status is not None}

@@ -176,6 +176,10 @@ class ProviderKind(Generic[C]):
     idempotency: Idempotency = Idempotency.NONE
     targets: frozenset[str] = frozenset()
     """The targets of jobs that the adapter can serve. Empty where the channel's jobs name none."""
+    title: str | None = None
+    """What people call the provider, in the table of what each can do; its kind by default."""
+    limit: str | None = None
+    """How much it takes in one message, in words for that table."""
 
     def served_by(self, config: InstanceConfig) -> frozenset[str]:
         """The targets that an instance serves."""

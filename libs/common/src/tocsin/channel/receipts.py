@@ -111,6 +111,8 @@ class ReceiptsKind(Generic[C]):
 
     config: type[C]
     create: Callable[[C, Clock], Receipts]
+    tells: frozenset[StatusName] = frozenset()
+    """Every status that its events can become, for the table of what each provider can do."""
 
 
 ReceiptsKinds = Mapping[str, ReceiptsKind[Any]]

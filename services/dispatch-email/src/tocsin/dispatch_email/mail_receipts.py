@@ -215,4 +215,8 @@ def _time(mail: Fields) -> datetime | None:
     return at if at.tzinfo is not None else None
 
 
-MAIL_RECEIPTS: Final = ReceiptsKind(config=MailReceiptsConfig, create=MailReceipts)
+MAIL_RECEIPTS: Final = ReceiptsKind(
+    config=MailReceiptsConfig,
+    create=MailReceipts,
+    tells=frozenset({*_ACTIONS.values(), *_FEEDBACK.values(), StatusName.READ}),
+)

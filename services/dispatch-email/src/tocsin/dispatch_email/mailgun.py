@@ -82,4 +82,10 @@ def _form(fields: dict[str, str], mail: bytes, boundary: str) -> bytes:
     return f"{head}{file}".encode() + mail + f"\r\n--{boundary}--\r\n".encode()
 
 
-MAILGUN = ProviderKind(config=MailgunConfig, create=MailgunProvider, idempotency=Idempotency.NONE)
+MAILGUN = ProviderKind(
+    config=MailgunConfig,
+    create=MailgunProvider,
+    idempotency=Idempotency.NONE,
+    title="Mailgun",
+    limit=f"{LARGEST // 1_000_000} MB a mail",
+)

@@ -191,4 +191,8 @@ def _bounce(reason: str | None, kind: str | None, code: str | None) -> Reason:
     return Reason.SOFT_BOUNCE
 
 
-MAILGUN_RECEIPTS: Final = ReceiptsKind(config=MailgunReceiptsConfig, create=MailgunReceipts)
+MAILGUN_RECEIPTS: Final = ReceiptsKind(
+    config=MailgunReceiptsConfig,
+    create=MailgunReceipts,
+    tells=frozenset(_SIMPLE.values()) | {StatusName.BOUNCED, StatusName.UNDELIVERED},
+)

@@ -10,7 +10,7 @@ from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
 from tocsin.dispatch_email.postmark_answers import answer_of
-from tocsin.dispatch_email.postmark_body import email_body
+from tocsin.dispatch_email.postmark_body import LARGEST, LARGEST_PART, email_body
 from tocsin.runtime import Clock
 
 StreamId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -58,4 +58,10 @@ class PostmarkProvider(HttpMailProvider):
         return answer_of(response)
 
 
-POSTMARK = ProviderKind(config=PostmarkConfig, create=PostmarkProvider, idempotency=Idempotency.NONE)
+POSTMARK = ProviderKind(
+    config=PostmarkConfig,
+    create=PostmarkProvider,
+    idempotency=Idempotency.NONE,
+    title="Postmark",
+    limit=f"{LARGEST // 1_000_000} MB a mail, {LARGEST_PART // 1_000_000} MB its text or HTML",
+)

@@ -188,4 +188,10 @@ def _ref(metadata: Mapping[str, Any]) -> str | None:
     return "".join(pieces) or None
 
 
-POSTMARK_RECEIPTS: Final = ReceiptsKind(config=PostmarkReceiptsConfig, create=PostmarkReceipts)
+POSTMARK_RECEIPTS: Final = ReceiptsKind(
+    config=PostmarkReceiptsConfig,
+    create=PostmarkReceipts,
+    tells=frozenset(
+        meaning.status for meaning in (*_SIMPLE.values(), *_BOUNCES.values()) if meaning.status is not None
+    ),
+)

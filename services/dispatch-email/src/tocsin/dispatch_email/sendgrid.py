@@ -10,7 +10,7 @@ from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
 from tocsin.dispatch_email.sendgrid_answers import answer_of, pause
-from tocsin.dispatch_email.sendgrid_body import mail_send_body
+from tocsin.dispatch_email.sendgrid_body import LARGEST, mail_send_body
 from tocsin.runtime import Clock
 
 
@@ -58,4 +58,10 @@ class SendGridProvider(HttpMailProvider):
         )
 
 
-SENDGRID = ProviderKind(config=SendGridConfig, create=SendGridProvider, idempotency=Idempotency.NONE)
+SENDGRID = ProviderKind(
+    config=SendGridConfig,
+    create=SendGridProvider,
+    idempotency=Idempotency.NONE,
+    title="SendGrid",
+    limit=f"under {LARGEST // 1_000_000} MB a mail",
+)

@@ -193,4 +193,8 @@ def _time(seconds: float | None) -> datetime | None:
         return None
 
 
-SENDGRID_RECEIPTS: Final = ReceiptsKind(config=SendGridReceiptsConfig, create=SendGridReceipts)
+SENDGRID_RECEIPTS: Final = ReceiptsKind(
+    config=SendGridReceiptsConfig,
+    create=SendGridReceipts,
+    tells=frozenset(_SIMPLE.values()) | {StatusName.BOUNCED, StatusName.UNDELIVERED},
+)

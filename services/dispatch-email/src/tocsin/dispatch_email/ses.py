@@ -85,4 +85,10 @@ class SesProvider(HttpMailProvider):
         return answer_of(response)
 
 
-SES = ProviderKind(config=SesConfig, create=SesProvider, idempotency=Idempotency.NONE)
+SES = ProviderKind(
+    config=SesConfig,
+    create=SesProvider,
+    idempotency=Idempotency.NONE,
+    title="Amazon SES",
+    limit=f"{LARGEST // 1_000_000} MB a mail",
+)

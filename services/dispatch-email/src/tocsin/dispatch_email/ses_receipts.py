@@ -211,4 +211,14 @@ def _create(config: SnsReceiptsConfig, clock: Clock) -> SnsReceipts:
     return SnsReceipts(config, clock, read_events=read_events)
 
 
-SES_RECEIPTS: Final = ReceiptsKind(config=SnsReceiptsConfig, create=_create)
+SES_RECEIPTS: Final = ReceiptsKind(
+    config=SnsReceiptsConfig,
+    create=_create,
+    tells=frozenset(_SIMPLE.values())
+    | {
+        StatusName.BOUNCED,
+        StatusName.UNDELIVERED,
+        StatusName.COMPLAINED,
+        StatusName.UNSUBSCRIBED,
+    },
+)

@@ -268,4 +268,10 @@ def _signer(keys: tuple[DkimConfig, ...]) -> "DkimSigner":
     return DkimSigner(keys)
 
 
-SMTP = ProviderKind(config=SmtpConfig, create=SmtpProvider, idempotency=Idempotency.NONE)
+SMTP = ProviderKind(
+    config=SmtpConfig,
+    create=SmtpProvider,
+    idempotency=Idempotency.NONE,
+    title="any mail server",
+    limit="what the server says",
+)

@@ -26,7 +26,7 @@ from tocsin.channel.answers import reason_of
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import DeviceKind, Reason
 from tocsin.dispatch_push.apns_errors import answer_of, read, token_refused
-from tocsin.dispatch_push.apns_message import ApnsMessage, authorized, message_of
+from tocsin.dispatch_push.apns_message import PAYLOAD_BYTES, ApnsMessage, authorized, message_of
 from tocsin.dispatch_push.apns_token import ProviderToken
 from tocsin.dispatch_push.es256_key import es256_key, is_es256_key
 from tocsin.dispatch_push.http2_client import Http2Client
@@ -180,4 +180,6 @@ APNS = ProviderKind(
     create=ApnsProvider,
     idempotency=Idempotency.COLLAPSE,
     targets=frozenset({DeviceKind.APNS}),
+    title="Apple APNs",
+    limit=f"{PAYLOAD_BYTES} bytes",
 )

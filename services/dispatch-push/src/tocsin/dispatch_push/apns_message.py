@@ -15,7 +15,7 @@ from tocsin.contracts.jobs import Job, PushContent
 from tocsin.contracts.values.device import is_apns_token
 from tocsin.contracts.vocabulary import Channel, DeviceKind, Lane, Reason
 
-_PAYLOAD_BYTES: Final = 4096
+PAYLOAD_BYTES: Final = 4096
 _AT_ONCE, _POWER_SAVING = b"10", b"5"
 _holder_of = CHANNELS[Channel.PUSH].holder_of
 Head = list[HeaderTuple]
@@ -43,8 +43,8 @@ def message_of(job: Job, topic: str, *, scheme: bytes, authority: bytes) -> Apns
         return Rejected(reason=Reason.CONTENT_REFUSED, detail=detail)
     overrides = content.overrides.get(DeviceKind.APNS, {})
     payload = encode(_payload(job, content, overrides))
-    if len(payload) > _PAYLOAD_BYTES:
-        detail = f"The message takes {len(payload)} bytes; APNs takes {_PAYLOAD_BYTES}. Shorten the template."
+    if len(payload) > PAYLOAD_BYTES:
+        detail = f"The message takes {len(payload)} bytes; APNs takes {PAYLOAD_BYTES}. Shorten the template."
         return Rejected(reason=Reason.TOO_LARGE, detail=detail)
     return ApnsMessage(_head(job, overrides, topic=topic, scheme=scheme, authority=authority), payload)
 

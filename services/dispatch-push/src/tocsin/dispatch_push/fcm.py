@@ -249,4 +249,6 @@ FCM = ProviderKind(
     create=FcmProvider,
     idempotency=Idempotency.COLLAPSE,
     targets=frozenset({DeviceKind.FCM}),
+    title="Firebase Cloud Messaging",
+    limit=f"{_PAYLOAD_BYTES} bytes",
 )

@@ -27,7 +27,7 @@ from tocsin.contracts.vocabulary import DeviceKind, Reason
 from tocsin.dispatch_push.es256_key import es256_key, is_es256_key
 from tocsin.dispatch_push.vapid import Vapid
 from tocsin.dispatch_push.webpush_answers import answer_of
-from tocsin.dispatch_push.webpush_message import WebPushMessage, message_of
+from tocsin.dispatch_push.webpush_message import PLAIN_BYTES, WebPushMessage, message_of
 from tocsin.runtime import Clock
 
 PUSH_SERVICES: Final = frozenset(
@@ -135,4 +135,6 @@ def webpush_kind(allowed: AllowedTargets) -> ProviderKind[WebPushConfig]:
         create=partial(WebPushProvider, allowed=allowed),
         idempotency=Idempotency.COLLAPSE,
         targets=frozenset({DeviceKind.WEBPUSH}),
+        title="browsers by Web Push",
+        limit=f"{PLAIN_BYTES} bytes",
     )

@@ -14,7 +14,7 @@ from tocsin.contracts.vocabulary import Channel, DeviceKind, Lane, Reason
 from tocsin.dispatch_push.webpush_encryption import encrypted_for
 
 _LONGEST_TTL: Final = 2_419_200  # seconds: four weeks, what push services keep a message at most
-_PLAIN_BYTES: Final = 3993
+PLAIN_BYTES: Final = 3993
 """Push services take 4,096 bytes (RFC 8030), of which the encryption needs 103 (RFC 8291)."""
 _URGENCY: Final = {Lane.CRITICAL: "high", Lane.TRANSACTIONAL: "normal", Lane.BULK: "low"}
 _holder_of = CHANNELS[Channel.PUSH].holder_of
@@ -37,8 +37,8 @@ def message_of(job: Job, *, now: float) -> WebPushMessage | Rejected:
         detail = "Tocsin keeps a name of this message's data for itself. Rename that part of the template."
         return Rejected(reason=Reason.CONTENT_REFUSED, detail=detail)
     plain = encode(shown_of(job, content))
-    if len(plain) > _PLAIN_BYTES:
-        detail = f"The message takes {len(plain)} bytes; Web Push takes {_PLAIN_BYTES}. Shorten the template."
+    if len(plain) > PLAIN_BYTES:
+        detail = f"The message takes {len(plain)} bytes; Web Push takes {PLAIN_BYTES}. Shorten the template."
         return Rejected(reason=Reason.TOO_LARGE, detail=detail)
     try:
         subscription = read_subscription(job.private.address)

@@ -86,4 +86,10 @@ def _message_id(body: bytes) -> str | None:
         return None
 
 
-AWS_SMS = ProviderKind(config=AwsSmsConfig, create=AwsSmsProvider, idempotency=Idempotency.NONE)
+AWS_SMS = ProviderKind(
+    config=AwsSmsConfig,
+    create=AwsSmsProvider,
+    idempotency=Idempotency.NONE,
+    title="AWS End User Messaging",
+    limit=f"{AwsSmsProvider.longest_text} characters a text",
+)

@@ -75,4 +75,8 @@ def _create(config: SnsReceiptsConfig, clock: Clock) -> SnsReceipts:
     return SnsReceipts(config, clock, read_events=read_events)
 
 
-AWS_SMS_RECEIPTS: Final = ReceiptsKind(config=SnsReceiptsConfig, create=_create)
+AWS_SMS_RECEIPTS: Final = ReceiptsKind(
+    config=SnsReceiptsConfig,
+    create=_create,
+    tells=frozenset({StatusName.DELIVERED, StatusName.UNDELIVERED}),
+)

@@ -73,4 +73,10 @@ class SnsProvider(AwsProvider):
         return attributes
 
 
-SNS = ProviderKind(config=SnsConfig, create=SnsProvider, idempotency=Idempotency.NONE)
+SNS = ProviderKind(
+    config=SnsConfig,
+    create=SnsProvider,
+    idempotency=Idempotency.NONE,
+    title="Amazon SNS",
+    limit=f"{SnsProvider.longest_text} characters a text",
+)

@@ -118,4 +118,10 @@ class TwilioProvider(HttpSmsProvider):
         return answer_of(response.status_code, resource.code, retry_after=self.pause(response))
 
 
-TWILIO = ProviderKind(config=TwilioConfig, create=TwilioProvider, idempotency=Idempotency.NONE)
+TWILIO = ProviderKind(
+    config=TwilioConfig,
+    create=TwilioProvider,
+    idempotency=Idempotency.NONE,
+    title="Twilio",
+    limit=f"{TwilioProvider.longest_text} characters a text",
+)

@@ -120,4 +120,8 @@ def _event(fields: Mapping[str, str], ref: str | None) -> ProviderEvent:
     )
 
 
-TWILIO_RECEIPTS: Final = ReceiptsKind(config=TwilioReceiptsConfig, create=TwilioReceipts)
+TWILIO_RECEIPTS: Final = ReceiptsKind(
+    config=TwilioReceiptsConfig,
+    create=TwilioReceipts,
+    tells=frozenset(_STATUSES.values()),
+)

@@ -127,4 +127,10 @@ def _message_id(body: bytes) -> str | None:
         return None
 
 
-VONAGE = ProviderKind(config=VonageConfig, create=VonageProvider, idempotency=Idempotency.NONE)
+VONAGE = ProviderKind(
+    config=VonageConfig,
+    create=VonageProvider,
+    idempotency=Idempotency.NONE,
+    title="Vonage Messages",
+    limit=f"{VonageProvider.longest_text} characters a text",
+)

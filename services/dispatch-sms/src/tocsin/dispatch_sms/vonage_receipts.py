@@ -129,4 +129,8 @@ def _read(event: _Event, ref: str | None) -> ProviderEvent:
     )
 
 
-VONAGE_RECEIPTS: Final = ReceiptsKind(config=VonageReceiptsConfig, create=VonageReceipts)
+VONAGE_RECEIPTS: Final = ReceiptsKind(
+    config=VonageReceiptsConfig,
+    create=VonageReceipts,
+    tells=frozenset(_STATUSES.values()),
+)

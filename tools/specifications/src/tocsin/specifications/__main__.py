@@ -1,5 +1,5 @@
 """`python -m tocsin.specifications` writes docs/contracts, the READMEs' settings tables, the tables of docs/data.md and of
-docs/operations/metrics.md and settings.md, the rules of Prometheus, what silences what on the local stack, and Grafana's dashboards;
+docs/operations/metrics.md and settings.md, of what providers can do, the rules of Prometheus, what silences what on the local stack, and Grafana's dashboards;
 `--check` only says what is stale."""
 
 import argparse
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tocsin.specifications.alerts import EXAMPLE, RUNBOOKS, local_alertmanager, plain_files, prometheus_rule
+from tocsin.specifications.capabilities import with_capabilities
 from tocsin.specifications.dashboards import DASHBOARDS
 from tocsin.specifications.dashboards.grafana import grafana_file
 from tocsin.specifications.documents import documents
@@ -25,6 +26,7 @@ def main() -> int:
             given.metrics: metrics_page(given.metrics),
             given.settings: settings_page(given.settings),
         }
+        files |= {page: with_capabilities(page, given.services) for page in given.capabilities}
     except (MarkersMissing, SettingUnusable, Unclassified, Unquestioned) as missing:
         sys.stderr.write(f"{missing}\n")
         return 1
@@ -56,6 +58,13 @@ def _arguments() -> argparse.Namespace:
         "--into", type=Path, default=Path("docs/contracts"), help="the folder of the documents"
     )
     parser.add_argument("--services", type=Path, default=Path("services"), help="the folder of the services")
+    parser.add_argument(
+        "--capabilities",
+        type=Path,
+        nargs="*",
+        default=[Path("README.md"), Path("docs/providers.md")],
+        help="the pages that say what each provider can do",
+    )
     parser.add_argument("--data", type=Path, default=Path("docs/data.md"), help="the page on what lies where")
     parser.add_argument(
         "--metrics", type=Path, default=Path("docs/operations/metrics.md"), help="the page of all metrics"
