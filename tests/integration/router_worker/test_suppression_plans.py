@@ -5,6 +5,7 @@ from sqlalchemy import insert, text
 
 from tocsin.router import tables
 from tocsin.router.worker.load import CHANNEL_NAMES, QUERY, RecipientLoader
+from tocsin.router.worker.suppressed import FIND, StoredSuppressions
 
 pytestmark = pytest.mark.postgres
 
@@ -37,6 +38,20 @@ async def test_a_tenant_that_suppresses_nothing_does_not_read_what_others_have(d
     assert "Seq Scan on suppressions" not in plan
     facts = await RecipientLoader(database=database).load(people)
     assert {tuple(facts[who].suppressed_channels) for who in people} == {()}
+
+
+@pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
+async def test_a_large_batch_looks_up_its_own_addresses_alone(database, crowded, plans):
+    """A thousand intents under two keys are 2,000 hashes: a scan of the whole table would look cheaper."""
+    hashes = [f"h{number % 2}.{number}" for number in range(2_000)]
+    asked = [("acme", "email", address_hash) for address_hash in hashes]
+    async with database.driver() as connection, connection.transaction():
+        await connection.execute(f"SET LOCAL plan_cache_mode = {plans}")
+        columns = [list(column) for column in zip(*asked, strict=True)]
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {FIND}", *columns))
+    assert "Seq Scan on suppressions" not in plan
+    found = await StoredSuppressions(database=database).find(asked)
+    assert set(found) == {key for key in asked[1:] if key[2].startswith("h1.")}
 
 
 async def test_owners_are_found_by_the_index(database, crowded):

@@ -238,6 +238,7 @@ async def test_without_a_ref_of_ours_nothing_is_written_and_it_is_not_asked_for_
         (Cause.REPLAYED, 403),
         (Cause.TOPIC, 403),
         (Cause.UNREACHABLE, 503),
+        (Cause.UNSIGNED, 503),
         (Cause.UNREADABLE, 400),
     ],
 )

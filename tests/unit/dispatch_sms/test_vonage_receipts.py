@@ -85,7 +85,6 @@ async def test_anything_changed_is_refused(tmp_path: Path) -> None:
         called(EVENT, iat=None),
         called(EVENT, secret="x" * 64, algorithm="HS512"),
         called(EVENT, secret=SECRET * 2, algorithm="HS512"),
-        right._replace(headers={}),
         right._replace(headers={"authorization": token.replace("Bearer", "Basic")}),
         right._replace(headers={"authorization": "Bearer "}),
         right._replace(headers={"authorization": "Bearer ü.ü.ü"}),
@@ -95,6 +94,10 @@ async def test_anything_changed_is_refused(tmp_path: Path) -> None:
         called(EVENT, padding="x" * 5000),
     ]
     assert [await cause(reader, request) for request in changed] == [Cause.SIGNATURE] * len(changed)
+
+
+async def test_a_callback_without_a_signature_is_to_come_again_with_one(tmp_path: Path) -> None:
+    assert await cause(receipts(tmp_path), called(EVENT)._replace(headers={})) is Cause.UNSIGNED
 
 
 async def test_times_that_the_token_bears_are_judged_by_our_clock(tmp_path: Path) -> None:

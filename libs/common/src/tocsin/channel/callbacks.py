@@ -8,6 +8,7 @@
 | not signed, not by the provider, too old | 403 | nothing; counted |
 | for an instance that takes no receipts | 404 | nothing; counted |
 | signed, and not what the provider documents | 400 | nothing; counted |
+| not signed at all, by a provider that then repeats it with a signature | 503 | nothing; counted |
 | anything that the provider's own server must be asked about, while that does not answer | 503: the provider repeats it | nothing; counted |
 | anything, while Kafka does not take it | 503: the provider repeats it, and its statuses have the same ids | |
 """
@@ -57,6 +58,10 @@ _ANSWERS: Final = {
     Cause.UNREACHABLE: (
         codes.NOT_KNOWN_TO_BE_STORED,
         "The provider's own server did not answer, so nothing was stored: repeat it.",
+    ),
+    Cause.UNSIGNED: (
+        codes.NOT_KNOWN_TO_BE_STORED,
+        "The callback bears no signature, so nothing was stored: repeat it with one.",
     ),
     Cause.INSTANCE: (codes.NOT_FOUND, "No provider instance of this name takes callbacks."),
 }

@@ -40,6 +40,8 @@ class Cause(StrEnum):
     """It came before, by a token that comes once."""
     TOPIC = "topic"
     """It comes by a topic of a provider's that is not listed."""
+    UNSIGNED = "unsigned"
+    """It bears no signature at all, and this provider documents that it then repeats it with one."""
     UNREACHABLE = "unreachable"
     """The provider's own server, which had to be asked first, did not answer. The provider is to repeat the callback."""
     UNREADABLE = "unreadable"

@@ -2,7 +2,8 @@
 
 https://developer.vonage.com/en/messages/concepts/messages-status-callbacks and
 https://developer.vonage.com/en/messages/concepts/signed-webhooks: a JWT (HS256) under the account's signature secret, with the SHA-256 of
-the body. It covers the body and not the address, in whose query the ref comes back; the ref proves itself.
+the body. It covers the body and not the address, in whose query the ref comes back; the ref proves itself. That page also says that a callback
+may come unsigned after an error within Vonage, and comes again, signed, where the answer is 5xx.
 """
 
 import hmac
@@ -88,7 +89,10 @@ class VonageReceipts:
 
     async def verify(self, request: RawRequest) -> Sequence[ProviderEvent]:
         """The one event of a callback."""
-        claims = self._claims(request.headers.get("authorization", ""))
+        given = request.headers.get("authorization")
+        if given is None:
+            raise Refused(Cause.UNSIGNED)
+        claims = self._claims(given)
         told_hash, told_at = claims.get("payload_hash"), claims.get("iat")
         if not (isinstance(told_hash, str) and isinstance(told_at, int | float)):
             raise Refused(Cause.SIGNATURE)

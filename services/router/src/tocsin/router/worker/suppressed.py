@@ -79,11 +79,14 @@ def _addresses(intent: Intent, stored: StoredRecipient, context: BatchContext) -
             yield channel, kind.comparable(destination.address)
 
 
-_FIND: Final = """
-SELECT tenant, channel, address_hash, category, cause, source, created_at, until, spares_required
-FROM directory.suppressions
-JOIN unnest($1::text[], $2::text[], $3::text[]) AS asked(tenant, channel, address_hash)
-USING (tenant, channel, address_hash)
+# One look into the index for each hash: OFFSET keeps PostgreSQL from joining as it likes, which is to read the whole table for 2,000 hashes.
+FIND: Final = """
+SELECT asked.tenant, asked.channel, asked.address_hash, stored.*
+FROM unnest($1::text[], $2::text[], $3::text[]) AS asked(tenant, channel, address_hash)
+CROSS JOIN LATERAL (
+    SELECT s.category, s.cause, s.source, s.created_at, s.until, s.spares_required FROM directory.suppressions s
+    WHERE s.tenant = asked.tenant AND s.channel = asked.channel AND s.address_hash = asked.address_hash OFFSET 0
+) AS stored
 """
 
 
@@ -97,7 +100,7 @@ class StoredSuppressions:
         """What is stored of each; those of which nothing is stored are left out."""
         found: dict[AddressKey, list[Suppression]] = defaultdict(list)
         async with self._database.driver("SELECT directory.suppressions") as connection:
-            rows = await connection.fetch(_FIND, *map(list, zip(*addresses, strict=True)))
+            rows = await connection.fetch(FIND, *map(list, zip(*addresses, strict=True)))
         for tenant, channel, address_hash, category, cause, source, since, until, spares in rows:
             found[tenant, channel, address_hash].append(
                 Suppression(address_hash, category, cause, source, since, until, spares)
