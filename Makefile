@@ -111,6 +111,9 @@ sbom: .venv/.installed ## Write bills of materials (CycloneDX) of what is pinned
 contracts: .venv/.installed ## Generate what is made from code: schemas, AsyncAPI, OpenAPI, rules, dashboards, tables of settings and metrics
 	$(PYTHON) -m tocsin.specifications
 
+component: .venv/.installed ## Write the files that pages load of components/inbox from its sources
+	$(PYTHON) -m tocsin.dev.inbox_component
+
 NEWEST := $(if $(UPGRADE),--upgrade)
 lock: .venv/.installed ## Renew requirements/*.txt, pinned with hashes; UPGRADE=1 takes the newest versions of everything
 	$(UV) lock --quiet $(NEWEST)

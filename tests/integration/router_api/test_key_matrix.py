@@ -104,6 +104,7 @@ MATRIX: Final[dict[tuple[str, str], Asks]] = {
     ("PUT", "/v1/tenant/inbox-keys"): CHANGE,
     ("GET", "/v1/me/preferences"): OWN,
     ("PUT", "/v1/me/preferences"): OWN,
+    ("PATCH", "/v1/me/preferences"): OWN,
     ("GET", "/v1/me/devices"): OWN,
     ("PUT", "/v1/me/devices/{device}"): OWN,
     ("DELETE", "/v1/me/devices/{device}"): OWN,

@@ -43,6 +43,66 @@ async def test_a_recipient_sees_and_changes_their_preferences(
     assert (late.status_code, late.json()["code"]) == (412, "precondition_failed")
 
 
+async def test_a_recipient_changes_one_switch_and_the_others_stay(
+    shop: httpx.AsyncClient, anybody: httpx.AsyncClient, directory: Directory, sign: Sign
+) -> None:
+    mine = bearer(sign())
+    await anybody.put("/v1/me/preferences", json=SWITCHES, headers=mine)
+    version = await directory.version("ada")
+
+    async def stored(channel: str, *, enabled: bool | None) -> dict[str, Any]:
+        change = {"channel": channel, "category": "orders", "enabled": enabled}
+        answer = await anybody.patch("/v1/me/preferences", json={"preferences": [change]}, headers=mine)
+        assert answer.status_code == 200, answer.text
+        return {switch["channel"]: switch["enabled"] for switch in answer.json()["stored"]}
+
+    assert await stored("email", enabled=False) == {"sms": False, "email": False}
+    assert await directory.version("ada") == version + 1
+    assert await stored("sms", enabled=True) == {"sms": True, "email": False}
+    assert await stored("email", enabled=None) == {"sms": True}
+    assert await stored("push", enabled=None) == {"sms": True}  # there was none
+    (switch,) = (await shop.get("/v1/recipients/ada/preferences")).json()["stored"]
+    assert switch["source"] == "recipient"
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "code"),
+    [
+        ([{"category": "orders"}], "/preferences/0/enabled", "missing"),
+        ([{"category": "none", "enabled": True}], "/preferences/0/category", "unknown_category"),
+        ([{"category": "codes", "enabled": False}], "/preferences/0/enabled", "category_required"),
+        ([{"category": "orders", "enabled": value} for value in (True, None)], "/preferences/1", "repeated"),
+    ],
+)
+async def test_a_change_that_cannot_be_changes_nothing(
+    *,
+    shop: httpx.AsyncClient,
+    anybody: httpx.AsyncClient,
+    sign: Sign,
+    changes: list[dict[str, Any]],
+    pointer: str,
+    code: str,
+) -> None:
+    mine = bearer(sign())
+    await shop.put("/v1/categories/codes", json={"default": "required"})
+    answer = await anybody.patch("/v1/me/preferences", json={"preferences": changes}, headers=mine)
+    assert answer.status_code == 422
+    assert [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] == [(pointer, code)]
+    assert (await shop.get("/v1/recipients/ada/preferences")).json()["stored"] == []
+
+
+async def test_switches_have_an_end(
+    shop: httpx.AsyncClient, anybody: httpx.AsyncClient, directory: Directory, sign: Sign
+) -> None:
+    await directory.rows(
+        "INSERT INTO directory.preferences (tenant, recipient, channel, category, workflow, enabled, source) "
+        "SELECT 'acme', 'ada', 'sms', 'c' || n, '*', false, 'import' FROM generate_series(1, 1000) n"
+    )
+    body = {"preferences": [{"category": "orders", "enabled": False}]}
+    answer = await anybody.patch("/v1/me/preferences", json=body, headers=bearer(sign()))
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+
+
 async def test_what_a_recipient_switches_off_is_rechecked_before_it_is_sent(
     shop: httpx.AsyncClient, anybody: httpx.AsyncClient, directory: Directory, sign: Sign
 ) -> None:

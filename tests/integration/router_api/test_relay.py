@@ -333,4 +333,4 @@ async def test_what_takes_rights_away_is_published_before_what_was_changed_earli
         if record.key is not None
     ]
     assert order[:2] == [b"inbox_keys", b"api_key"]
-    assert order[1:] == [b"tenant", b"category", b"workflow", b"template"]
+    assert order[2:] == [b"tenant", b"category", b"workflow", b"template"]

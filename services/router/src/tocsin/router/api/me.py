@@ -8,8 +8,11 @@ from tocsin.observability import get_logger
 from tocsin.router.api.devices import devices_of, register_device, remove_device
 from tocsin.router.api.parameters import DevicePath
 from tocsin.router.api.preferences import (
+    MOST_SWITCHES,
+    PreferenceChange,
     Preferences,
     PreferenceWrite,
+    change_preferences,
     preferences_of,
     replace_preferences,
 )
@@ -33,7 +36,13 @@ class MyPreferences(Preferences):
 class MyPreferencesWrite(RequestBody):
     """All switches: one that is left out is taken back, and says nothing any more."""
 
-    preferences: list[PreferenceWrite] = Field(max_length=1000)
+    preferences: list[PreferenceWrite] = Field(max_length=MOST_SWITCHES)
+
+
+class MyPreferencesChange(RequestBody):
+    """Some switches: those that are not named stay as they are."""
+
+    preferences: list[PreferenceChange] = Field(max_length=100)
 
 
 @router.get("/v1/me/preferences")
@@ -55,6 +64,16 @@ async def save_my_preferences(
         source=Source.RECIPIENT,
         if_match=if_match,
     )
+    log.info("preferences saved", tenant=holder.tenant, recipient=holder.recipient, source=Source.RECIPIENT)
+    return await _answer(holder.tenant, holder.recipient, db, response)
+
+
+@router.patch("/v1/me/preferences")
+async def change_my_preferences(
+    *, holder: RecipientCaller, db: Db, body: MyPreferencesChange, response: Response
+) -> MyPreferences:
+    """Change some switches, and leave the others. What was decided under more and not yet handed over is decided again."""
+    await change_preferences(db, holder.tenant, holder.recipient, body.preferences, source=Source.RECIPIENT)
     log.info("preferences saved", tenant=holder.tenant, recipient=holder.recipient, source=Source.RECIPIENT)
     return await _answer(holder.tenant, holder.recipient, db, response)
 

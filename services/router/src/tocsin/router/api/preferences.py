@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
@@ -28,18 +28,29 @@ log = get_logger(__name__)
 router = APIRouter(tags=["Preferences"])
 
 
-class PreferenceWrite(RequestBody):
-    """One switch. What it does not name it holds for whatever it is; the most specific switch decides."""
+class _NamedSwitch(RequestBody):
+    """What a switch is about."""
 
     channel: Channel | None = None
     category: Key | None = None
     workflow: Key | None = None
-    enabled: bool
 
     @property
     def switch(self) -> Switch:
         """What it is about, as stored."""
         return Switch(self.channel or ANY, self.category or ANY, self.workflow or ANY)
+
+
+class PreferenceWrite(_NamedSwitch):
+    """One switch. What it does not name it holds for whatever it is; the most specific switch decides."""
+
+    enabled: bool
+
+
+class PreferenceChange(_NamedSwitch):
+    """One switch, as it shall be."""
+
+    enabled: bool | None = Field(description="Null takes the switch back: it says nothing any more")
 
 
 class StoredPreference(BaseModel):
@@ -56,10 +67,14 @@ class StoredPreference(BaseModel):
     changed_at: datetime
 
 
+MOST_SWITCHES: Final = 1000
+"""Of a recipient."""
+
+
 class PreferencesWrite(RequestBody):
     """All switches of a recipient: one that is left out is taken back, and says nothing any more."""
 
-    preferences: Annotated[list[PreferenceWrite], Field(max_length=1000)]
+    preferences: Annotated[list[PreferenceWrite], Field(max_length=MOST_SWITCHES)]
     source: Name = Field(
         default=Source.API,
         description="Who changes them, such as `settings_page` or `import`; kept with each switch that changes",
@@ -134,6 +149,23 @@ async def replace_preferences(
     await store.replace(db, tenant, recipient, old, new, source=source)
 
 
+async def change_preferences(
+    db: AsyncConnection, tenant: str, recipient: str, changes: Sequence[PreferenceChange], *, source: str
+) -> None:
+    """Make these switches what is asked for, and leave the others. Raises the problem of what cannot be."""
+    await lock_recipient(db, tenant, recipient)
+    old = store.switches_of(await store.load(db, tenant, recipient))
+    await _refuse_faults(db, tenant, changes, old)
+    asked = {change.switch: change.enabled for change in changes}
+    new = {switch: enabled for switch, enabled in (old | asked).items() if enabled is not None}
+    if len(new) > MOST_SWITCHES:
+        detail = (
+            f"The recipient would have more than {MOST_SWITCHES} switches, the most possible. Take some back."
+        )
+        raise Problem(codes.CONFLICT, detail)
+    await store.replace(db, tenant, recipient, old, new, source=source)
+
+
 async def preferences_of(db: AsyncConnection, tenant: str, recipient: str, response: Response) -> Preferences:
     """What a recipient has switched, and what follows; their ETag goes on the response."""
     stored = await store.load(db, tenant, recipient)
@@ -181,7 +213,10 @@ def _shown(preference: Preference) -> StoredPreference:
 
 
 async def _refuse_faults(
-    db: AsyncConnection, tenant: str, preferences: Sequence[PreferenceWrite], old: Switches
+    db: AsyncConnection,
+    tenant: str,
+    preferences: Sequence[PreferenceWrite | PreferenceChange],
+    old: Switches,
 ) -> None:
     """Raise the problem that names every switch that cannot be; those stored before may stay."""
     kinds = {
@@ -209,7 +244,7 @@ async def _refuse_faults(
                 )
             )
         seen.add(preference.switch)
-        if old.get(preference.switch) is not preference.enabled:
+        if preference.enabled is not None and old.get(preference.switch) is not preference.enabled:
             faults += _faults(index, preference, kinds, flows)
     if faults:
         only_required = all(fault.code == codes.CATEGORY_REQUIRED.name for fault in faults)
@@ -222,7 +257,7 @@ async def _refuse_faults(
 
 
 def _faults(
-    index: int, preference: PreferenceWrite, kinds: dict[str, str], flows: dict[str, str]
+    index: int, preference: PreferenceWrite | PreferenceChange, kinds: dict[str, str], flows: dict[str, str]
 ) -> Iterator[Fault]:
     if preference.category is not None and preference.category not in kinds:
         yield _fault(
