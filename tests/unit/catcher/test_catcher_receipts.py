@@ -10,7 +10,7 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from tocsin.catcher.mail import read_mail
-from tocsin.catcher.messages import Email, Push, Sms
+from tocsin.catcher.messages import AnyMessage, Email, Push, Sms
 from tocsin.catcher.receipts import NotPlayed, Played, Receipts
 from tocsin.channel.receipts import Cause, ProviderEvent, RawRequest
 from tocsin.contracts.vocabulary import StatusName
@@ -141,7 +141,7 @@ async def test_text_messages_are_told_of_as_twilio_does(
     assert (event.ref, event.status) == (REF, status)
 
 
-NOTHING: list[tuple[str, Email | Sms | Push, Callable[[Taker], Receipts]]] = [
+NOTHING: list[tuple[str, AnyMessage, Callable[[Taker], Receipts]]] = [
     ("no ref", caught_mail(SOURCE.replace(b"X-Tocsin-Ref", b"X-Other")), Taker.receipts),
     ("by a provider's API", caught_mail(over_smtp=False), Taker.receipts),
     ("no address", caught_mail(), lambda taker: taker.receipts(mail_url=None)),
@@ -153,7 +153,7 @@ NOTHING: list[tuple[str, Email | Sms | Push, Callable[[Taker], Receipts]]] = [
 
 @pytest.mark.parametrize(("_", "message", "of"), NOTHING, ids=[name for name, *_ in NOTHING])
 def test_what_cannot_be_told_is_not_offered(
-    _: str, message: Email | Sms | Push, of: Callable[[Taker], Receipts]
+    _: str, message: AnyMessage, of: Callable[[Taker], Receipts]
 ) -> None:
     assert of(Taker()).names(message) == []
 

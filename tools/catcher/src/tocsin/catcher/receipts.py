@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 
 from .mail_reports import REPORTS, report
-from .messages import Email, Push, Sms
+from .messages import AnyMessage, Email, Sms
 from .twilio_callbacks import STATUSES, fields_of, signature
 
 _REF: Final = "x-tocsin-ref"
@@ -47,7 +47,7 @@ class Receipts:
         self._auth_token = twilio_auth_token
         self._now = now
 
-    def names(self, message: Email | Sms | Push) -> list[str]:
+    def names(self, message: AnyMessage) -> list[str]:
         """What can be played of this message; nothing where nobody could be told, or not of which message."""
         if isinstance(message, Email):
             named = any(name.lower() == _REF for name, _ in message.headers)
@@ -56,7 +56,7 @@ class Receipts:
             return list(STATUSES) if message.request.get("StatusCallback") and self._auth_token else []
         return []
 
-    async def play(self, message: Email | Sms | Push, name: str) -> Played | NotPlayed:
+    async def play(self, message: AnyMessage, name: str) -> Played | NotPlayed:
         """Tell it. `name` is one of `names`."""
         try:
             answer = await self._client.send(self._request(message, name))
@@ -66,14 +66,14 @@ class Receipts:
             return NotPlayed(f"It was answered with {answer.status_code}.")
         return Played()
 
-    def _request(self, message: Email | Sms | Push, name: str) -> httpx.Request:
+    def _request(self, message: AnyMessage, name: str) -> httpx.Request:
         if isinstance(message, Sms):
             url = message.request["StatusCallback"]
             fields = fields_of(message, name, account_sid=self._account_sid or "")
             proof = {"X-Twilio-Signature": signature(url, fields, token=self._auth_token or "")}
             return self._client.build_request("POST", url, data=fields, headers=proof)
         if not isinstance(message, Email):
-            raise TypeError("of a push nothing is told")
+            raise TypeError("of other messages nothing is told")
         shown = {"Authorization": f"Bearer {self._mail_token}", "Content-Type": "message/rfc822"}
         mail = report(message, name, now=self._now())
         return self._client.build_request("POST", self._mail_url or "", content=mail, headers=shown)

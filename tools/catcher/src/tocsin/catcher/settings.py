@@ -49,6 +49,9 @@ class CatcherSettings(BaseSettings):
         None, description="where it hands over mails that came back, when one is played"
     )
     mail_callback_token: SecretStr | None = Field(None, description="what it shows there")
+    webhook_secret: SecretStr | None = Field(
+        None, description="with which webhooks must be signed (`whsec_…`); any are taken when not set"
+    )
     entry_url: str | None = Field(None, description="where timelines are asked for")
     api_key: SecretStr | None = Field(None, description="key with scope `read` for that")
     endpoints_file: Path | None = Field(

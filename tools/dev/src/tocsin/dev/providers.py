@@ -36,6 +36,7 @@ def write_providers(
             "auth_token_file": "twilio-token",
         },
         "push": {"kind": "fcm", "base_url": catcher, "service_account_file": str(fcm_account)},
+        "webhook": {"kind": "webhook"},
     }
     receipts: dict[str, str] = {}
     if callbacks is not None:

@@ -82,6 +82,7 @@ def services(stack: StackSettings) -> list[LocalService]:
             "ROUTER_UNSUBSCRIBE_KEYS": f"local:{stack.unsubscribe_secret}",
             "ROUTER_HASH_KEYS": f"local:{stack.hash_secret}",
             "SEAL_KEYS": f"local:{stack.seal_secret}",
+            "OUTGOING_ALLOW": ALLOWED,
         },
         "ingest": {},
         **{channel.dispatcher: _dispatcher(channel, stack) for channel in Channel},
@@ -133,6 +134,7 @@ def _dispatcher(channel: Channel, stack: StackSettings) -> dict[str, str]:
         f"{_prefix(channel)}PROVIDERS_FILE": _providers_file(channel, stack),
         "OUTGOING_ALLOW": ALLOWED,
         **(_ref_keys(stack) if channel in TOLD_OF else {}),
+        "SEAL_KEYS": f"local:{stack.seal_secret}",
     }
 
 
