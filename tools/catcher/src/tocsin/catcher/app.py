@@ -26,6 +26,7 @@ from .mailbox import Mailbox
 from .mailgun import MailgunEndpoint
 from .page_files import add_page
 from .postmark import PostmarkEndpoint
+from .receipts import Receipts
 from .service_account import replace_file
 from .ses import SesEndpoint
 from .settings import CatcherSettings
@@ -97,7 +98,15 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
     slack = SlackEndpoint(mailbox=mailbox, bot_token=_shown(settings.slack_bot_token), now=utc_now)
     app.include_router(chat_endpoints(slack=slack))
     timelines = Timelines(entries=entries, client=client)
-    app.include_router(messages_api(mailbox))
+    receipts = Receipts(
+        client=client,
+        mail_url=settings.mail_callback_url,
+        mail_token=_shown(settings.mail_callback_token),
+        twilio_account_sid=settings.twilio_account_sid,
+        twilio_auth_token=_shown(settings.twilio_auth_token),
+        now=utc_now,
+    )
+    app.include_router(messages_api(mailbox, receipts=receipts))
     app.include_router(timelines_api(mailbox, timelines=timelines, entries=entries))
     app.include_router(stream_api(mailbox))
     add_page(app)

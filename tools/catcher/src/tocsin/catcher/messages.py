@@ -42,6 +42,8 @@ class Email(_Caught):
     headers: tuple[tuple[str, str], ...]
     attachments: tuple[Attachment, ...] = ()
     raw: str
+    over_smtp: bool = False
+    """Came over SMTP, and not over the API of a provider."""
 
     @computed_field  # type: ignore[prop-decorator]  # mypy does not know pydantic's decorator over property
     @property

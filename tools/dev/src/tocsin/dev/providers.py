@@ -5,6 +5,7 @@ from pathlib import Path
 
 TWILIO_ACCOUNT = "AC" + "0" * 31 + "1"
 TWILIO_TOKEN = "local-stack-token"  # noqa: S105 -- the catcher on loopback, not a secret
+MAIL_TOKEN = "local-stack-token-of-mails-that-came-back"  # noqa: S105 -- the same
 FCM_PROJECT = "tocsin-local"
 SLACK_TOKEN = "xoxb-local-stack"  # noqa: S105 -- the same
 
@@ -19,14 +20,17 @@ def write_providers(
     smtp_port: int,
     fcm_account: Path,
     apns: tuple[str, Path] | None = None,
+    callbacks: str | None = None,
 ) -> None:
     """Writes a file `<channel>.toml` for each channel, with one instance named `catcher`. Chats have `catcher-slack-webhook`, too.
 
     `apns` is the URL of an endpoint like APNs and the key that it trusts: with it iPhones and browsers have instances, too,
-    `catcher-apns` and `catcher-webpush`. The key signs for both.
+    `catcher-apns` and `catcher-webpush`. The key signs for both. `callbacks` is the address under which the roles that take receipts
+    are called, up to the channel: with it the instances of mails and text messages have a table `receipts`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "twilio-token").write_text(TWILIO_TOKEN)
+    (folder / "mail-token").write_text(MAIL_TOKEN)
     (folder / "slack-token").write_text(SLACK_TOKEN)
     providers: dict[str, Entry] = {
         "email": {"kind": "smtp", "host": "127.0.0.1", "port": smtp_port, "tls": "none", "helo": "localhost"},
@@ -45,8 +49,13 @@ def write_providers(
         },
         "webhook": {"kind": "webhook"},
     }
+    receipts: dict[str, str] = {}
+    if callbacks is not None:
+        providers["sms"]["status_callback"] = f"{callbacks}/sms/callbacks/catcher"
+        receipts = {"email": 'token_files = ["mail-token"]', "sms": 'auth_token_files = ["twilio-token"]'}
     for channel, settings in providers.items():
-        (folder / f"{channel}.toml").write_text(_toml({"name": "catcher", **settings}))
+        table = f"\n[providers.receipts]\n{receipts[channel]}\n" if channel in receipts else ""
+        (folder / f"{channel}.toml").write_text(_toml({"name": "catcher", **settings}) + table)
     webhooks: Entry = {
         "name": "catcher-slack-webhook",
         "kind": "slack_webhook",
