@@ -27,7 +27,6 @@ from capacity_record import WAYS, Database, Measured, Record, Stored, Way
 from capacity_stored import Snapshot, Stores, grown
 from figures import Measured as Faults
 from figures import difference
-from measured import MEASURED
 from peers.installed import python
 from place import Place, opened
 from report import Report
@@ -45,7 +44,7 @@ from tocsin.router.worker.dedupe import Claims
 from tocsin.runtime import Health
 from tocsin.testing.log_ends import log_ends
 
-SERVICES = ("ingest", "router", "scheduler", "ledger", *(channel.dispatcher for channel in MEASURED))
+SERVICES = ("ingest", "router", "scheduler", "ledger", *(channel.dispatcher for channel in Channel))
 SPREAD, FULL = 200, 4_000
 """Notifications of a kind."""
 PATIENCE = 60.0  # seconds without progress

@@ -17,7 +17,6 @@ from capacity_plan import MIX, Demand, Range, plan
 from capacity_record import Database, Measured, Record, Stored, Way
 from capacity_stored import Snapshot, Table, grown, topic_bytes
 from machine import Machine
-from measured import MEASURED
 from summary import Summary
 from tocsin.contracts.vocabulary import Channel, Lane
 
@@ -175,7 +174,7 @@ def test_the_committed_bench_has_all_that_costs_are_made_of() -> None:
 def test_neither_the_load_nor_the_sink_is_a_cost() -> None:
     names = [
         "latency at 100/s: rate", capacity_costs.WHOLE_PATH, "campaign: 100 inline", "router: events to jobs",
-        "router: events to three jobs each", *(f"dispatch-{channel}: jobs to the sink" for channel in MEASURED),
+        "router: events to three jobs each", *(f"dispatch-{channel}: jobs to the sink" for channel in Channel),
     ]  # fmt: skip
     figures = [
         Summary(name=name, unit="/s", values=[100], cpu_us={"router": 1, "sink": 9, "load": 9})

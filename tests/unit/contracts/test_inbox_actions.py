@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tocsin.contracts.channels import CHANNELS
-from tocsin.contracts.inbox_actions import ACTIONS, InboxAction
+from tocsin.contracts.inbox_actions import INBOX_ACTIONS, InboxAction
 from tocsin.contracts.jobs import InappContent
 from tocsin.contracts.vocabulary import Channel
 
@@ -24,7 +24,7 @@ def test_actions_become_what_the_app_is_shown():
 
 @pytest.mark.parametrize("actions", [[TRACK], [LATER], [TRACK, LATER, {"name": "3", "label": "x"}]])
 def test_up_to_three_are_taken(actions: list[dict[str, str]]):
-    assert ACTIONS.fits(json.dumps(actions))
+    assert INBOX_ACTIONS.fits(json.dumps(actions))
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_up_to_three_are_taken(actions: list[dict[str, str]]):
     ],
 )
 def test_all_else_is_refused(text: str):
-    assert not ACTIONS.fits(text)
+    assert not INBOX_ACTIONS.fits(text)

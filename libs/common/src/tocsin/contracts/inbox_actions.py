@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from tocsin.contracts.limits import INBOX_ACTIONS
+from tocsin.contracts.limits import ACTIONS_PER_MESSAGE
 from tocsin.contracts.part_forms import LINK, PartForm
 
 
@@ -36,15 +36,15 @@ def _are_actions(text: str) -> bool:
         return False
     names = {action.name for action in actions}
     return (
-        1 <= len(actions) <= INBOX_ACTIONS
+        1 <= len(actions) <= ACTIONS_PER_MESSAGE
         and len(names) == len(actions)
         and all(action.label.isprintable() and action.label.strip() for action in actions)
         and all(action.url is None or LINK.fits(action.url) for action in actions)
     )
 
 
-ACTIONS: Final = PartForm(
-    rule=f"a JSON list of at most {INBOX_ACTIONS} actions: `name` of `a-z`, `0-9`, `_` and `-`, each another one, `label` of at most 60 characters, and a "
+INBOX_ACTIONS: Final = PartForm(
+    rule=f"a JSON list of at most {ACTIONS_PER_MESSAGE} actions: `name` of `a-z`, `0-9`, `_` and `-`, each another one, `label` of at most 60 characters, and a "
     "`url` of http or https where the action leads somewhere. Write values with `|tojson`",
     fits=_are_actions,
     value=_actions,
