@@ -95,6 +95,7 @@ class Sinks:
             texts["email"] += self._sendgrid(name, self.ports[name]["sendgrid"], max_in_flight)
         for channel, text in texts.items():
             (folder / f"{channel}.toml").write_text(text)
+        (folder / "webhook.toml").write_text('[[providers]]\nname = "main"\nkind = "webhook"\n')
 
     def _sendgrid(self, name: str, port: int, max_in_flight: int) -> str:
         return (

@@ -24,7 +24,7 @@ NAMES = {
 }  # fmt: skip
 PROCESSES = {
     "kafka", "postgres", "catcher", "ingest", "router", "ledger", "scheduler",
-    "dispatch-email", "dispatch-sms", "dispatch-push",
+    "dispatch-email", "dispatch-sms", "dispatch-push", "dispatch-webhook",
 }  # fmt: skip
 
 

@@ -32,7 +32,13 @@ async def no_time(_seconds: float) -> None:
 @pytest.mark.parametrize("row", MAGIC)
 async def test_magic_recipients(channel: Channel, row: tuple[SandboxBehaviour, str, str, str, type]) -> None:
     behaviour, mail, phone, token, kind = row
-    address = {Channel.EMAIL: mail, Channel.SMS: phone, Channel.PUSH: token}[channel]
+    endpoint = "sandbox-gone" if behaviour is SandboxBehaviour.GONE else token
+    address = {
+        Channel.EMAIL: mail,
+        Channel.SMS: phone,
+        Channel.PUSH: token,
+        Channel.WEBHOOK: endpoint,
+    }[channel]
     sandbox = Sandbox(channel=channel, sleep=no_time)
     assert sandbox.behaviour(address) is behaviour
     answer = await sandbox.send(job_for(channel, address=address, test=True))

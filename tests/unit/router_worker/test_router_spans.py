@@ -73,7 +73,10 @@ async def test_what_is_sent_has_a_span_until_its_transaction_ends(worker, spans)
     topics = worker.topics
     assert Counter(span.name for span in sends) == Counter(
         [
-            *(f"send {topics.jobs(channel, worker.lane)}" for channel in Channel),
+            *(
+                f"send {topics.jobs(channel, worker.lane)}"
+                for channel in (Channel.EMAIL, Channel.SMS, Channel.PUSH)
+            ),
             f"send {topics.status(worker.lane)}",
         ]
     )

@@ -30,7 +30,7 @@ CATEGORY = msgspec.structs.replace(
 )
 WORKFLOW = msgspec.structs.replace(
     msgspec.json.decode(recorded("directory_workflow"), type=WorkflowRecord),
-    steps=[Step(name="1", channels=tuple(Channel))],
+    steps=[Step(name="1", channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH))],
 )
 TEMPLATE = msgspec.json.decode(recorded("directory_template"), type=TemplateRecord)
 STORED = StoredRecipient(

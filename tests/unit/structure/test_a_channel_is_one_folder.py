@@ -113,7 +113,7 @@ def test_type_checks_and_documents_cover_the_folder(channel: Channel) -> None:
 def test_the_local_stack_has_a_provider_and_a_sample(channel: Channel, tmp_path: Path) -> None:
     write_providers(tmp_path, catcher="http://c", smtp_port=25, fcm_account=tmp_path / "account")
     assert (tmp_path / f"{channel}.toml").is_file()
-    assert channel in sample.WORKFLOWS[sample.WORKFLOW]["channels"]
+    assert channel in sample.WORKFLOWS[sample.workflow_on(channel)]["channels"]
     assert any(name == channel for name, _ in sample.TEMPLATES)
 
 

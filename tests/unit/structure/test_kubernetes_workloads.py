@@ -280,6 +280,9 @@ def mounted_instances(overlay: Manifests, deployment: Object, folder: Path) -> d
     given = overlay.environment(deployment)
     (variable,) = (name for name in given if name.endswith("_PROVIDERS_FILE"))
     assert given[variable] == f"{mounts['providers']}/providers.toml"
+    if "secrets" not in mounts:  # no instance has credentials
+        (folder / "providers.toml").write_text(text)
+        return {variable: str(folder / "providers.toml")}
     for secret, value in overlay.secret(volumes["secrets"]["secret"]["secretName"]).items():
         assert f'"{mounts["secrets"]}/{secret}"' in text
         (folder / secret).write_text(own(value))

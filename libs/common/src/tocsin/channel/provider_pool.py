@@ -232,10 +232,11 @@ class ProviderPool:
         self._show_pause()
 
     async def _make_room(self) -> None:
-        """What waits for a provider makes room for messages of another one that has nothing to do."""
-        if any(instance.has_room for instance in self._instances.values()):
-            for instance in list(self._instances.values()):
-                instance.set_aside()
+        """What waits for a provider makes room for messages of another one that has nothing to do; what waits for a dead far end, for
+        messages of the others."""
+        room = any(instance.has_room for instance in self._instances.values())
+        for instance in list(self._instances.values()):
+            instance.set_aside(another_has_room=room)
 
     def views(self) -> list[dict[str, Any]]:
         """Every instance and each of its far ends that is known, as `/internal/providers` shows them."""

@@ -65,6 +65,14 @@ class PushContent(Content, kw_only=True, omit_defaults=True, tag="push", gc=Fals
     """What one push service is told beside that, by the device's kind: see `push_overrides`."""
 
 
+class WebhookContent(Content, kw_only=True, omit_defaults=True, tag="webhook", gc=False):
+    """What a webhook says beside the event itself."""
+
+    body: str
+    title: str | None = None
+    data: dict[str, str] = {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class TemplatePart:
     """One part of a channel's templates. The content's field of the same name holds what it renders to."""
@@ -119,7 +127,9 @@ class AddressKind:
     """What a channel sends to, and where a recipient holds it. Several channels may share one kind."""
 
     field: str
-    """The recipient's field: `email`, `phone`, `devices`."""
+    """The recipient's field: `email`, `phone`, `devices`; of addresses that are the tenant's, the name of their kind."""
+    held_by_tenant: bool = False
+    """True: the addresses are the tenant's own, published on `directory`; a recipient has none of this kind."""
     many: bool = False
     """True: the field is a list of devices; each is a delivery of its own, and its id is the address key.
     False: the field holds one address, and the address key is the field's name."""
@@ -139,6 +149,8 @@ class AddressKind:
 
     def destinations(self, recipient: object) -> list[Destination]:
         """Every address of this kind that the recipient has."""
+        if self.held_by_tenant:
+            return []
         held = getattr(recipient, self.field)
         if not held:
             return []
@@ -148,7 +160,12 @@ class AddressKind:
 
     def narrowed(self, recipient: InlineRecipient | None, address_key: str) -> InlineRecipient | None:
         """The inline recipient as one delivery needs it: of many devices given inline, only the one it goes to."""
-        if not self.many or recipient is None or getattr(recipient, self.field) is None:
+        if (
+            self.held_by_tenant
+            or not self.many
+            or recipient is None
+            or getattr(recipient, self.field) is None
+        ):
             return recipient
         devices = [device for device in getattr(recipient, self.field) if device.id == address_key]
         return msgspec.structs.replace(recipient, **{self.field: devices})
@@ -184,6 +201,15 @@ DEVICE: Final = AddressKind(
     gone=Reason.DEVICE_GONE,
     untagged=_untagged_device,
 )
+ENDPOINT: Final = AddressKind(
+    field="webhook_endpoints",
+    held_by_tenant=True,
+    many=True,
+    refused=Reason.ADDRESS_INVALID,
+    gone=Reason.ENDPOINT_GONE,
+    untagged=_untagged_device,
+)
+"""An endpoint's key is its address, so that a job that waits goes to the URL that the endpoint has then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,13 +374,36 @@ _SPECS: Final = (
             SandboxBehaviour.DELAY: "sandbox-delay",
         },
     ),
+    ChannelSpec(
+        channel=Channel.WEBHOOK,
+        label="webhook",
+        content=WebhookContent,
+        parts=(TemplatePart(name="title", required=False, one_line=True), TemplatePart(name="body")),
+        named_parts="data",
+        address=ENDPOINT,
+        has_sender=False,
+        sandbox={
+            SandboxBehaviour.BOUNCE: "sandbox-invalid",
+            SandboxBehaviour.GONE: "sandbox-gone",
+            SandboxBehaviour.FAIL: "sandbox-unavailable",
+            SandboxBehaviour.THROTTLE: "sandbox-throttled",
+            SandboxBehaviour.SILENT: "sandbox-silent",
+            SandboxBehaviour.DELAY: "sandbox-delay",
+        },
+    ),
 )
 
 CHANNELS: Final[Mapping[str, ChannelSpec]] = {spec.channel: spec for spec in _SPECS}
 """Every channel, in the order of `Channel`. A word that is none of them is a channel of a newer release."""
 
-ADDRESS_KINDS: Final = tuple(dict.fromkeys(spec.address for spec in _SPECS))
+ADDRESS_KINDS: Final = tuple(
+    dict.fromkeys(spec.address for spec in _SPECS if not spec.address.held_by_tenant)
+)
 """Every kind of address that a recipient may have."""
+DISPATCHERS_WITH_DIRECTORY: Final = tuple(
+    spec.channel.dispatcher for spec in _SPECS if spec.address.held_by_tenant
+)
+"""The dispatchers that read `directory`, because what they send to stands there."""
 ADDRESS_FIELDS: Final = tuple(kind.field for kind in ADDRESS_KINDS if not kind.many)
 """The fields of a recipient that hold one address each: `email`, `phone`."""
 

@@ -5,7 +5,14 @@ from typing import Literal
 
 import msgspec
 
-from tocsin.contracts.channels import AnyContent, Content, EmailContent, PushContent, SmsContent
+from tocsin.contracts.channels import (
+    AnyContent,
+    Content,
+    EmailContent,
+    PushContent,
+    SmsContent,
+    WebhookContent,
+)
 from tocsin.contracts.intents import Intent, RetryMemory
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel, Lane
 
@@ -18,6 +25,7 @@ __all__ = [
     "PushContent",
     "SenderIdentity",
     "SmsContent",
+    "WebhookContent",
 ]
 
 
@@ -38,7 +46,7 @@ class JobPrivate(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """What of a job identifies a person, beside its intent's own. Never logged, never in a status."""
 
     address: str
-    """Where it goes: a mail address, an E.164 number, a device token."""
+    """Where it goes: a mail address, an E.164 number, a device token, an endpoint's key."""
     content: AnyContent
     unsubscribe_url: str | None = None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tocsin.contracts.cancellations import Cancellation
+from tocsin.contracts.channels import DISPATCHERS_WITH_DIRECTORY
 from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import Event
 from tocsin.contracts.intents import IntentRecord
@@ -145,7 +146,8 @@ class Topics:
     def _shared(self) -> Iterator[Topic]:
         yield Topic(
             name=self.directory, family="directory", record=DirectoryRecord, key="kind/tenant/entity", partitions=1,
-            writers=("router",), readers=("ingest", "router", "ledger"), max_message_bytes=2 * MIB, segment_ms=HOUR_MS,
+            writers=("router",), readers=("ingest", "router", "ledger", *DISPATCHERS_WITH_DIRECTORY),
+            max_message_bytes=2 * MIB, segment_ms=HOUR_MS,
         )  # fmt: skip
         yield Topic(
             name=self.stops, family="stops", record=RecipientVersion, key="tenant/recipient", partitions=1,

@@ -51,6 +51,7 @@ class Channel(StrEnum):
     EMAIL = "email"
     SMS = "sms"
     PUSH = "push"
+    WEBHOOK = "webhook"
 
     @property
     def dispatcher(self) -> str:
@@ -275,6 +276,8 @@ class Reason(StrEnum):
     ADDRESS_INVALID = "address_invalid"
     ADDRESS_GONE = "address_gone"
     RECIPIENT_STOPPED = "recipient_stopped"
+    ENDPOINT_GONE = "endpoint_gone"
+    ENDPOINT_DISABLED = "endpoint_disabled"
     DEVICE_GONE = "device_gone"
     CONTENT_REFUSED = "content_refused"
     CREDENTIALS_REFUSED = "credentials_refused"

@@ -5,7 +5,15 @@ from typing import Any
 
 import msgspec
 
-from tocsin.contracts.channels import CHANNELS, DEVICE, MAIL_ADDRESS, PHONE_NUMBER, Content, TemplatePart
+from tocsin.contracts.channels import (
+    CHANNELS,
+    DEVICE,
+    ENDPOINT,
+    MAIL_ADDRESS,
+    PHONE_NUMBER,
+    Content,
+    TemplatePart,
+)
 from tocsin.contracts.intents import Intent, IntentPrivate
 from tocsin.contracts.jobs import Job, JobPrivate, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, DeviceKind, Lane
@@ -14,6 +22,7 @@ _ADDRESS = {
     MAIL_ADDRESS: "marked-address@example.org",
     PHONE_NUMBER: "+4915112345678",
     DEVICE: "marked-address-device-token",
+    ENDPOINT: "marked-address-endpoint",
 }
 _TOKENS = {
     DeviceKind.FCM.value: _ADDRESS[DEVICE],

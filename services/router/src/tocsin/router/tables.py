@@ -205,6 +205,27 @@ preferences = Table(
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    tenant_column(),
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False, server_default=text("''")),
+    Column("url", Text, nullable=False),
+    Column("event_types", ARRAY(Text), nullable=False),  # `*` alone: all of them
+    Column("secrets", ARRAY(Text), nullable=False),  # sealed; the newest first, then the one it replaces
+    Column("headers", Text),  # a JSON object, sealed as a whole
+    Column("header_names", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    Column("ordered", Boolean, nullable=False, server_default=text("false")),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("disabled_reason", Text),  # null: its owner has disabled it
+    Column("disabled_at", DateTime(timezone=True)),
+    revision_column(),
+    created_at_column(),
+    updated_at_column(),
+)
+"""Where tenants take webhooks."""
+
 workflows = Table(
     "workflows",
     metadata,

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 
 from .browser_policy import MAIL_POLICY, mail_document
 from .mailbox import Mailbox
-from .messages import Channel, Email, Push, Sms, as_json
+from .messages import AnyMessage, Channel, Email, as_json
 from .timelines import EntryFinder, NoTimeline, NotYet, Timeline, Timelines
 
 
@@ -76,7 +76,7 @@ def timelines_api(mailbox: Mailbox, *, timelines: Timelines, entries: EntryFinde
     return routes
 
 
-def _kept(mailbox: Mailbox, identity: UUID) -> Email | Sms | Push:
+def _kept(mailbox: Mailbox, identity: UUID) -> AnyMessage:
     message = mailbox.get(identity)
     if message is None:
         raise HTTPException(404, "No such message: it was cleared, or is older than what is kept.")

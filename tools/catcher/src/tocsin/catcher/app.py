@@ -34,6 +34,7 @@ from .stream import stream_api
 from .timelines import EntryFinder, Timelines
 from .twilio import TwilioEndpoint
 from .vonage import VonageEndpoint
+from .webhook import WebhookEndpoint
 from .webpush import WebPushEndpoint
 
 _SHUTDOWN_SECONDS = 3
@@ -58,6 +59,7 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
         tokens=tokens,
         fcm=FcmEndpoint(mailbox=mailbox, tokens=tokens, project=settings.fcm_project, now=utc_now),
         webpush=WebPushEndpoint(mailbox=mailbox, now=utc_now),
+        webhook=WebhookEndpoint(mailbox=mailbox, secret=_shown(settings.webhook_secret), now=utc_now),
     )
     add_mail_endpoints(
         app,

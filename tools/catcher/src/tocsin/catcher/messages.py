@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-Channel = Literal["email", "sms", "push"]
+Channel = Literal["email", "sms", "push", "webhook"]
 _PREVIEW_CHARACTERS = 160
 
 
@@ -99,10 +99,30 @@ class Push(_Caught):
         return as_json(self, without={"request"})
 
 
-Message = Annotated[Email | Sms | Push, Field(discriminator="channel")]
+class Webhook(_Caught):
+    """A webhook: `to` is the endpoint's name in its path, `request` its JSON; `verified`: its signature was checked."""
+
+    channel: Literal["webhook"] = "webhook"
+    title: str
+    body: str
+    verified: bool
+    headers: tuple[tuple[str, str], ...]
+    request: dict[str, Any]
+
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        return 4 * (len(self.title) + len(self.body)) + 8192
+
+    def brief(self) -> dict[str, Any]:
+        """What a list needs."""
+        return as_json(self, without={"request", "headers"})
 
 
-def as_json(message: Email | Sms | Push, *, without: set[str] | None = None) -> dict[str, Any]:
+AnyMessage = Email | Sms | Push | Webhook
+Message = Annotated[AnyMessage, Field(discriminator="channel")]
+
+
+def as_json(message: AnyMessage, *, without: set[str] | None = None) -> dict[str, Any]:
     """The message as JSON values, field names as documented (`from`, not `sender`)."""
     return message.model_dump(mode="json", by_alias=True, exclude=without)
 

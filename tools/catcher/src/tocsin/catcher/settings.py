@@ -45,6 +45,9 @@ class CatcherSettings(BaseSettings):
     apns_key_file: Path | None = Field(
         None, description="signing key the APNs endpoint trusts; may be written after the start"
     )
+    webhook_secret: SecretStr | None = Field(
+        None, description="with which webhooks must be signed (`whsec_…`); any are taken when not set"
+    )
     entry_url: str | None = Field(None, description="where timelines are asked for")
     api_key: SecretStr | None = Field(None, description="key with scope `read` for that")
     endpoints_file: Path | None = Field(

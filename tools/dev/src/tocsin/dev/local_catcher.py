@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tocsin.dev.processes import free_port
 from tocsin.dev.providers import FCM_PROJECT, TWILIO_ACCOUNT, TWILIO_TOKEN, write_providers
+from tocsin.dev.sample import WEBHOOK_SECRET
 
 
 class LocalCatcher:
@@ -31,6 +32,7 @@ class LocalCatcher:
             "CATCHER_APNS_PORT": str(self._apns_port),
             "CATCHER_FCM_ACCOUNT_FILE": str(self._account),
             "CATCHER_APNS_KEY_FILE": str(self._key),
+            "CATCHER_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "CATCHER_ENDPOINTS_FILE": str(self._endpoints),
         }
 

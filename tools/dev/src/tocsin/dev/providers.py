@@ -32,6 +32,7 @@ def write_providers(
             "auth_token_file": "twilio-token",
         },
         "push": {"kind": "fcm", "base_url": catcher, "service_account_file": str(fcm_account)},
+        "webhook": {"kind": "webhook"},
     }
     for channel, settings in providers.items():
         (folder / f"{channel}.toml").write_text(_toml({"name": "catcher", **settings}))

@@ -7,6 +7,10 @@ CATEGORY = "orders"
 WORKFLOW = "order-shipped"
 EVENT_TYPE = "com.shop.order.shipped"
 SOURCE = "https://shop.example"
+WEBHOOK_WORKFLOW = "order-delivered"
+WEBHOOK_EVENT_TYPE = "com.shop.order.delivered"
+WEBHOOK_ENDPOINT = "catcher"
+WEBHOOK_SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtbG9jYWwtc3RhY2s="  # noqa: S105 -- the catcher on loopback, not a secret
 
 TENANT_SETTINGS: dict[str, Any] = {
     "name": "Sample shop",
@@ -44,6 +48,14 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
             },
         },
     }
+}
+
+WORKFLOWS[WEBHOOK_WORKFLOW] = {
+    "name": "Order delivered, told to the shop's own systems",
+    "event_types": [WEBHOOK_EVENT_TYPE],
+    "category": CATEGORY,
+    "lane": "transactional",
+    "channels": ["webhook"],
 }
 
 RECIPIENTS: dict[str, dict[str, Any]] = {
@@ -124,8 +136,15 @@ TEMPLATES: dict[tuple[str, str], dict[str, str]] = {
         "title": "Unterwegs",
         "body": "{{ data.carrier }} bringt Bestellung {{ data.order }} am {{ data.arrives }}.",
     },
+    ("webhook", "en"): {"title": "Delivered", "body": "Order {{ data.order }} was delivered."},
 }
-"""(channel, locale) -> parts, all of the one workflow."""
+"""(channel, locale) -> parts, of the one workflow that has this channel."""
+
+
+def workflow_on(channel: str) -> str:
+    """The sample workflow that uses a channel."""
+    return next(key for key, workflow in WORKFLOWS.items() if channel in workflow["channels"])
+
 
 DATA: dict[str, Any] = {
     "order": "A-1042",

@@ -69,6 +69,7 @@ def services(stack: StackSettings) -> list[LocalService]:
             "ROUTER_UNSUBSCRIBE_KEYS": f"local:{stack.unsubscribe_secret}",
             "ROUTER_HASH_KEYS": f"local:{stack.hash_secret}",
             "SEAL_KEYS": f"local:{stack.seal_secret}",
+            "OUTGOING_ALLOW": ALLOWED,
         },
         "ingest": {},
         **{channel.dispatcher: _dispatcher(channel, stack) for channel in Channel},
@@ -99,4 +100,5 @@ def _dispatcher(channel: Channel, stack: StackSettings) -> dict[str, str]:
         f"{prefix}SHARDS": str(SHARDS),
         f"{prefix}PROVIDERS_FILE": str(stack.providers / f"{channel}.toml"),
         "OUTGOING_ALLOW": ALLOWED,
+        "SEAL_KEYS": f"local:{stack.seal_secret}",
     }

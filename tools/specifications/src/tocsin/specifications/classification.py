@@ -70,6 +70,7 @@ STRUCTS: Final[dict[str, Fields]] = {
     "EmailContent": {Says.PERSON: "subject text html"},
     "SmsContent": {Says.PERSON: "body"},
     "PushContent": {Says.PERSON: "title body link image sound badge data overrides"},
+    "WebhookContent": {Says.PERSON: "title body data"},
     "SenderIdentity": {Says.TENANT: "address name reply_to"},
     "Decision": {
         Says.PERSON: "link",
@@ -131,6 +132,11 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "workflow channel name locale parts",
         Says.TECHNICAL: "version tenant revision",
     },
+    "WebhookEndpointRecord": {
+        Says.SEALED: "secrets headers",
+        Says.TENANT: "key url event_types ordered enabled",
+        Says.TECHNICAL: "version tenant",
+    },
     "Cancellation": {
         Says.TENANT: "key",
         Says.TECHNICAL: "version tenant notification_id test requested_at origin",
@@ -175,6 +181,11 @@ TABLES: Final[dict[str, Fields]] = {
     "directory.inbox_keys": {
         Says.SEALED: "keys",
         Says.TENANT: "origins",
+        Says.TECHNICAL: _CHANGED,
+    },
+    "directory.webhook_endpoints": {
+        Says.SEALED: "secrets headers",
+        Says.TENANT: "key name url event_types header_names ordered enabled disabled_reason disabled_at",
         Says.TECHNICAL: _CHANGED,
     },
     "directory.recipients": {
@@ -290,6 +301,7 @@ KEPT: Final[dict[str, str]] = {
     "directory.tenants": "until the installation ends: a tenant is not deleted",
     "directory.api_keys": "for ever, also revoked ones: an id is not given out again",
     "directory.inbox_keys": "until the tenant replaces them",
+    "directory.webhook_endpoints": "until deleted",
     "directory.recipients": "until the recipient is deleted",
     "directory.recipient_versions": "for ever: a version never counts down",
     "directory.devices": "until deleted, alone or with the recipient; until a provider says that the token is gone",

@@ -82,6 +82,7 @@ def decision_input(
         category=directory.category(intent.tenant, workflow.category) if workflow else None,
         templates=directory.templates(intent.tenant, intent.workflow),
         decoded_data=pending.decoded_data,
+        endpoints=directory.endpoints(intent.tenant, intent.event_type),
     )
 
 

@@ -12,6 +12,13 @@ export function views(message, box) {
       timeline,
     ];
   }
+  if (message.channel === "webhook") {
+    return [
+      { name: "Body", draw: (pane) => pane.replaceChildren(source(JSON.stringify(message.request, null, 2))) },
+      { name: "Headers", draw: (pane) => pane.replaceChildren(received(message)) },
+      timeline,
+    ];
+  }
   return [
     { name: "Card", draw: (pane) => pane.replaceChildren(card(message)) },
     { name: "Request", draw: (pane) => pane.replaceChildren(source(JSON.stringify(message.request, null, 2))) },
@@ -49,6 +56,16 @@ function headers(mail) {
     pair("Envelope to", mail.to),
     pair("Attachments", attached),
     mail.headers.map(([name, value]) => pair(name, value || " ")),
+  );
+}
+
+function received(webhook) {
+  const signature = webhook.verified ? "verified" : "not checked: CATCHER_WEBHOOK_SECRET is not set";
+  return el(
+    "dl",
+    { class: "facts" },
+    pair("Signature", signature),
+    webhook.headers.map(([name, value]) => pair(name, value || " ")),
   );
 }
 

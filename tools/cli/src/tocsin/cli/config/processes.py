@@ -15,6 +15,7 @@ PROCESSES: Final = {
     "dispatch-email": "tocsin.dispatch_email.settings:EmailSettings",
     "dispatch-sms": "tocsin.dispatch_sms.settings:SmsSettings",
     "dispatch-push": "tocsin.dispatch_push.settings:PushSettings",
+    "dispatch-webhook": "tocsin.dispatch_webhook.settings:WebhookSettings",
     "ledger": "tocsin.ledger.settings:LedgerSettings",
     WITNESS: "tocsin.ledger.witness:WitnessSettings",
     "dispatch-email-callbacks": "tocsin.dispatch_email.callbacks:EmailCallbackSettings",
