@@ -33,6 +33,7 @@ pytestmark = pytest.mark.kafka
 
 PARTITIONS = 3
 KEY = ec.generate_private_key(ec.SECP256R1())
+TOKEN = "marked-token-" + "t" * 19
 REF_KEY = RefKey("1", "k" * 32)
 MARKERS = ("marked", "sealed-for-nobody", "kkkkkkkk")
 """What must be in no record, line, metric, span or answer: addresses and texts of providers, tokens, keys."""
@@ -103,7 +104,7 @@ def settings(broker: KafkaServer, topic_prefix: str) -> KafkaSettings:
 def env(settings: KafkaSettings, tmp_path: Path) -> dict[str, str]:
     der = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "key").write_text(b64encode(der).decode())
-    (tmp_path / "token").write_text("marked-token")
+    (tmp_path / "token").write_text(TOKEN)
     (tmp_path / "providers.toml").write_text(PROVIDERS)
     return {
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
@@ -184,7 +185,7 @@ async def everything_told(env: dict[str, str], broker: KafkaServer, log: Path) -
             event("bounce", "eve", type="bounce", status="5.1.1"),
         )
         assert (await tell(url, *events)).status_code == 200
-        assert (await hand_over(url, "marked-token")).status_code == 200
+        assert (await hand_over(url, TOKEN)).status_code == 200
         assert (await hand_over(url, "marked-other")).status_code == 403
         assert (await tell(url, event("delivered", "ada", tocsin_ref="sealed-for-nobody"))).status_code == 200
         assert (await tell(url, event("delivered", "ada", tocsin_ref=ref("own", "ada")))).status_code == 200

@@ -91,7 +91,10 @@ def question(**changes: Any) -> DecisionInput:
         "tenant": TENANT,
         "workflow": WORKFLOW,
         "category": CATEGORY,
-        "templates": {(channel, "default"): {"en": template(channel)} for channel in Channel},
+        "templates": {
+            (channel, "default"): {"en": template(channel)}
+            for channel in (Channel.EMAIL, Channel.SMS, Channel.PUSH)
+        },
     }
     return DecisionInput(**(fields | changes))
 

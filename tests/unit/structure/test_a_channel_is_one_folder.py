@@ -80,6 +80,7 @@ def test_a_content_is_what_the_templates_parts_render_to(channel: Channel) -> No
     parts = {part.name for part in spec.parts}
     named = set() if spec.named_parts is None else {spec.named_parts}
     named |= {"overrides"} if spec.overrides else set()
+    named |= {"actions"} if spec.actions else set()
     assert set(spec.content.__struct_fields__) == parts | named
     required = {field.name for field in msgspec.structs.fields(spec.content) if field.required}
     assert required == {part.name for part in spec.parts if part.required}

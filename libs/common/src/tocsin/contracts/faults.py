@@ -53,6 +53,7 @@ FAULTS: Final = {
     Reason.LOCALE_INVALID: Fault.OWNER,
     Reason.TIME_ZONE_UNKNOWN: Fault.OWNER,
     Reason.DEVICE_INVALID: Fault.OWNER,
+    Reason.CHAT_INVALID: Fault.OWNER,
     Reason.LINK_INVALID: Fault.OWNER,
     Reason.RECORD_UNREADABLE: Fault.US,
     Reason.OFFSET_NOT_KEPT: Fault.US,

@@ -6,7 +6,9 @@ from typing import Literal
 import msgspec
 
 from tocsin.contracts.channels import (
+    Action,
     AnyContent,
+    ChatContent,
     Content,
     EmailContent,
     PushContent,
@@ -17,6 +19,8 @@ from tocsin.contracts.intents import Intent, RetryMemory
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel, Lane
 
 __all__ = [
+    "Action",
+    "ChatContent",
     "Content",
     "DeliveryClass",
     "EmailContent",

@@ -51,6 +51,7 @@ class Channel(StrEnum):
     EMAIL = "email"
     SMS = "sms"
     PUSH = "push"
+    CHAT = "chat"
     WEBHOOK = "webhook"
 
     @property
@@ -66,6 +67,15 @@ class DeviceKind(StrEnum):
     """Firebase Cloud Messaging; also the token that its library gives an app on iOS or in a browser."""
     APNS = "apns"
     WEBPUSH = "webpush"
+
+
+class ChatKind(StrEnum):
+    """The ways into a chat whose addresses are known. An open word, as `DeviceKind` is."""
+
+    SLACK = "slack"
+    """A channel or a person in the workspace of a bot, by Slack's id."""
+    SLACK_WEBHOOK = "slack_webhook"
+    """An incoming webhook of Slack: a URL that may write to one channel."""
 
 
 class StatusName(StrEnum):
@@ -245,6 +255,7 @@ class Reason(StrEnum):
     LOCALE_INVALID = "locale_invalid"
     TIME_ZONE_UNKNOWN = "time_zone_unknown"
     DEVICE_INVALID = "device_invalid"
+    CHAT_INVALID = "chat_invalid"
     LINK_INVALID = "link_invalid"
     RECORD_UNREADABLE = "record_unreadable"
     OFFSET_NOT_KEPT = "offset_not_kept"

@@ -133,6 +133,7 @@ recipients = Table(
     tenant_column(),
     Column("id", Text, primary_key=True),
     *(Column(field, Text) for field in ADDRESS_FIELDS),
+    Column("chats", JSONB, nullable=False, server_default=text("'[]'::jsonb")),  # [{id, kind, address}]
     Column("locale", Text),  # BCP 47
     Column("time_zone", Text),  # IANA
     json_column("attributes"),
@@ -144,6 +145,12 @@ recipients = Table(
 for _field in ADDRESS_FIELDS:
     # Whoever has an address is found by it, in whatever case it is written.
     Index(f"ix_recipients_{_field}", recipients.c.tenant, func.lower(recipients.c[_field]))
+Index(
+    "ix_recipients_chats",
+    recipients.c.chats,
+    postgresql_using="gin",
+    postgresql_ops={"chats": "jsonb_path_ops"},
+)
 
 recipient_versions = Table(
     "recipient_versions",

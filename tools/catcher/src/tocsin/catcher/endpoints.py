@@ -47,7 +47,7 @@ def add_provider_endpoints(
 
     @app.post("/v1/projects/{project}/messages:send")
     async def send(project: str, request: Request) -> JSONResponse:
-        answer = fcm.send(project=project, payload=await _json(request), headers=request.headers)
+        answer = fcm.send(project=project, payload=await read_json(request), headers=request.headers)
         if isinstance(answer, FcmRefusal):
             after = {"Retry-After": str(answer.retry_after)} if answer.retry_after else None
             return JSONResponse(answer.body(), answer.http_status, headers=after)
@@ -84,7 +84,7 @@ async def _form(request: Request) -> dict[str, str]:
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-async def _json(request: Request) -> Any:
+async def read_json(request: Request) -> Any:
     """The value; None when the body is not JSON, which no endpoint accepts."""
     try:
         return json.loads(await read_body(request))

@@ -7,6 +7,8 @@ CATEGORY = "orders"
 WORKFLOW = "order-shipped"
 EVENT_TYPE = "com.shop.order.shipped"
 SOURCE = "https://shop.example"
+LOST_PARCEL = "parcel-lost"
+TEAM = "parcel-team"
 WEBHOOK_WORKFLOW = "order-delivered"
 WEBHOOK_EVENT_TYPE = "com.shop.order.delivered"
 WEBHOOK_ENDPOINT = "catcher"
@@ -50,6 +52,18 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
     }
 }
 
+WORKFLOWS[LOST_PARCEL] = {
+    "name": "Parcel lost, told to the shop's own people",
+    "event_types": ["com.shop.parcel.lost"],
+    "category": CATEGORY,
+    "lane": "transactional",
+    "channels": ["chat"],
+    "data_schema": {
+        "type": "object",
+        "required": ["order", "carrier"],
+        "properties": {"order": {"type": "string"}, "carrier": {"type": "string"}},
+    },
+}
 WORKFLOWS[WEBHOOK_WORKFLOW] = {
     "name": "Order delivered, told to the shop's own systems",
     "event_types": [WEBHOOK_EVENT_TYPE],
@@ -80,6 +94,7 @@ RECIPIENTS: dict[str, dict[str, Any]] = {
         "time_zone": "Europe/Berlin",
         "attributes": {"first_name": "Clara"},
     },
+    TEAM: {"chats": [{"id": "parcels", "kind": "slack", "address": "C0PARCELS"}], "locale": "en"},
 }
 
 DEVICES: dict[str, dict[str, dict[str, Any]]] = {
@@ -136,6 +151,12 @@ TEMPLATES: dict[tuple[str, str], dict[str, str]] = {
         "title": "Unterwegs",
         "body": "{{ data.carrier }} bringt Bestellung {{ data.order }} am {{ data.arrives }}.",
     },
+    ("chat", "en"): {
+        "title": "Parcel lost",
+        "text": "{{ data.carrier }} has lost the parcel of order *{{ data.order }}*.",
+        "actions.1.label": "Open the order",
+        "actions.1.url": "https://shop.example/orders/{{ data.order }}",
+    },
     ("webhook", "en"): {"title": "Delivered", "body": "Order {{ data.order }} was delivered."},
 }
 """(channel, locale) -> parts, of the one workflow that has this channel."""
@@ -158,7 +179,7 @@ ENDPOINTS: dict[str, Any] = {
     "tenant": TENANT,
     "workflow": WORKFLOW,
     "event_type": EVENT_TYPE,
-    "recipients": list(RECIPIENTS),
+    "recipients": list(DEVICES),
     "data": DATA,
 }
 """What endpoints.json says of the sample."""

@@ -32,7 +32,7 @@ async def seed(api: Api) -> None:
         await api.do("PUT", path, {"parts": parts, "publish": True})
     for identity, recipient in RECIPIENTS.items():
         await api.do("PUT", f"/v1/recipients/{identity}", recipient)
-        for device, known in DEVICES[identity].items():
+        for device, known in DEVICES.get(identity, {}).items():
             await api.do("PUT", f"/v1/recipients/{identity}/devices/{device}", known)
 
 

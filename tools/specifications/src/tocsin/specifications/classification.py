@@ -44,6 +44,7 @@ STRUCTS: Final[dict[str, Fields]] = {
     "RetryMemory": {Says.TECHNICAL: "attempt first_at uncertain"},
     "IntentPrivate": {Says.PERSON: "link data"},
     "InlineRecipient": {Says.PERSON: "email phone locale time_zone attributes", Says.PERSON_ID: "id"},
+    "ChatPlace": {Says.PERSON: "address", Says.TECHNICAL: "id kind"},
     "Device": {Says.PERSON: "token", Says.TECHNICAL: "id kind app"},
     "DeliveryRef": {Says.TENANT: "step", Says.TECHNICAL: "channel address_key"},
     "Continuation": {
@@ -70,6 +71,8 @@ STRUCTS: Final[dict[str, Fields]] = {
     "EmailContent": {Says.PERSON: "subject text html"},
     "SmsContent": {Says.PERSON: "body"},
     "PushContent": {Says.PERSON: "title body link image sound badge data overrides"},
+    "ChatContent": {Says.PERSON: "text title"},
+    "Action": {Says.PERSON: "label url"},
     "WebhookContent": {Says.PERSON: "title body data"},
     "SenderIdentity": {Says.TENANT: "address name reply_to"},
     "Decision": {
@@ -189,7 +192,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.TECHNICAL: _CHANGED,
     },
     "directory.recipients": {
-        Says.PERSON: "email phone locale time_zone attributes",
+        Says.PERSON: "email phone chats locale time_zone attributes",
         Says.PERSON_ID: "id",
         Says.TECHNICAL: _CHANGED,
     },

@@ -70,6 +70,13 @@ class PreviewRequest(RequestBody):
     link: Link | None = Field(default=None, description="Where a reader goes from the message")
 
 
+class Button(BaseModel):
+    """A button that opens a link."""
+
+    label: str
+    url: str
+
+
 class Preview(BaseModel):
     """The message as it would be handed over; the parts of its channel are set."""
 
@@ -87,6 +94,7 @@ class Preview(BaseModel):
     badge: int | None = None
     data: dict[str, str] | None = None
     overrides: dict[str, dict[str, Any]] | None = None
+    actions: list[Button] | None = None
 
 
 @router.post("/v1/workflows/{workflow}/preview")
