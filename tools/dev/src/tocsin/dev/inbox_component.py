@@ -13,7 +13,7 @@ MADE_OF: Final = {"tocsin-inbox.js": "element.js", "tocsin-inbox-push.js": "push
 
 def made(source: Path) -> str:
     """One file of this module and all that it imports."""
-    folder = installed(COMPONENT / "build")
+    folder = installed(COMPONENT / "bundling")
     line = ["node", "build.mjs", str(source)]
     return subprocess.run(line, cwd=folder, check=True, timeout=120, capture_output=True, text=True).stdout
 

@@ -19,10 +19,11 @@ PYTHON = (*(Path("requirements") / f"{name}.txt" for name in ("dev", "uv", "hatc
 example that people install."""
 NPM = (
     Path(__file__).parents[1] / "observe" / "uplot" / "package-lock.json",
+    Path("components/inbox/bundling/package-lock.json"),
     *sorted(Path("tests/unit").glob("*/*/package-lock.json")),
     *sorted(Path("tests/integration").glob("*/*/package-lock.json")),
 )
-"""What draws the page of `make observe`, and the judges of tests."""
+"""What draws the page of `make observe`, what bundles <tocsin-inbox>, and the judges of tests."""
 GO = (*sorted(MODULES.glob("*/go.mod")), Path(__file__).parents[1] / "observe" / "jaeger_module" / "go.mod")
 """What `make kube-check` builds, and Jaeger."""
 MAVEN = (
