@@ -91,10 +91,7 @@ def question(**changes: Any) -> DecisionInput:
         "tenant": TENANT,
         "workflow": WORKFLOW,
         "category": CATEGORY,
-        "templates": {
-            (channel, "default"): {"en": template(channel)}
-            for channel in (Channel.EMAIL, Channel.SMS, Channel.PUSH)
-        },
+        "templates": {(channel, "default"): {"en": template(channel)} for channel in PARTS},
     }
     return DecisionInput(**(fields | changes))
 
