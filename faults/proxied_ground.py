@@ -7,7 +7,6 @@ from typing import Final
 
 from ground import INSTANCES, PLACES, Ground
 from links import Network
-from reached import REACHED
 from tocsin.contracts.vocabulary import Channel
 from tocsin.dev import KafkaServer
 from tocsin.dev.processes import free_port
@@ -15,7 +14,7 @@ from tocsin.dev.services import NAMES
 
 BROKER: Final = "broker"
 DATABASE: Final = "database"
-PROVIDERS: Final = tuple(f"{name}-{channel}" for name in ("main", "other") for channel in REACHED)
+PROVIDERS: Final = tuple(f"{name}-{channel}" for name in ("main", "other") for channel in Channel)
 """The links' names."""
 
 
@@ -48,7 +47,7 @@ class ProxiedGround(Ground):
         for name in self.sinks.names:
             ports[name] = {
                 channel: await self.network.link(f"{name}-{channel}", self.sinks.ports[name][channel])
-                for channel in REACHED
+                for channel in Channel
             }
         providers = self.folder / "providers-behind"
         self.sinks.write_providers(providers, ports=ports, max_in_flight=PLACES)

@@ -1,4 +1,4 @@
-"""Jobs of one recipient go one after the other; those of different recipients side by side. A channel may say otherwise: see `Delivery.turn`."""
+"""Jobs of one recipient go one after the other; those of different recipients side by side."""
 
 from collections import deque
 
@@ -14,9 +14,7 @@ class RecipientOrder:
 
     def add(self, delivery: Delivery) -> bool:
         """Whether the delivery may go on at once; else it waits behind those of its recipient."""
-        key = delivery.turn
-        if key is None:
-            return True
+        key = delivery.key
         if key not in self._behind:
             self._behind[key] = None
             return True
@@ -28,10 +26,8 @@ class RecipientOrder:
 
     def done(self, delivery: Delivery) -> Delivery | None:
         """The delivery has ended: returns the one of its recipient that may go on now, if one waits."""
-        if delivery.turn is None:
-            return None
-        behind = self._behind[delivery.turn]
+        behind = self._behind[delivery.key]
         if behind:
             return behind.popleft()
-        del self._behind[delivery.turn]
+        del self._behind[delivery.key]
         return None

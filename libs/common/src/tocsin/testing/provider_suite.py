@@ -101,7 +101,6 @@ class ProviderSuite:
             Reason.ADDRESS_INVALID,
             Reason.ADDRESS_GONE,
             Reason.DEVICE_GONE,
-            Reason.ENDPOINT_GONE,
             Reason.PROVIDER_SUPPRESSED,
             Reason.RECIPIENT_STOPPED,
         }

@@ -59,7 +59,6 @@ def api_role(
         changes=changes,
         trials=trials,
         seal=settings.seal.seal,
-        allowed_targets=settings.outgoing.allowed,
     )
     page = FunctionComponent(
         name="unsubscribe page",

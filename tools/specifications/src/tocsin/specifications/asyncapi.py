@@ -16,7 +16,6 @@ MESSAGE_OF = {
     "directory": ("directory",),
     "stops": ("stop",),
     "cancels": ("cancellation",),
-    "inbox": ("box-moved",),
     "dead": ("dead-letter",),
 }
 TITLES = {
@@ -26,7 +25,6 @@ TITLES = {
     "status": "A decision, or one thing that happened",
     "directory": "An entity's state",
     "cancellation": "What must not be sent any more",
-    "box-moved": "A recipient's inbox has moved",
 }
 
 

@@ -15,7 +15,7 @@ from tocsin.router.changes import raise_versions
 from tocsin.router.tables import devices, preferences, recipient_versions, recipients
 from tocsin.web import Paging
 
-_FIELDS = (*ADDRESS_FIELDS, "chats", "locale", "time_zone", "attributes")
+_FIELDS = (*ADDRESS_FIELDS, "locale", "time_zone", "attributes")
 
 _WITH_VERSION = select(recipients, func.coalesce(recipient_versions.c.version, 0).label("version")).outerjoin(
     recipient_versions,
@@ -89,15 +89,7 @@ async def load_devices(
 
 
 def _values(write: RecipientWrite) -> dict[str, Any]:
-    fields = write.model_dump(include=set(_FIELDS))
-    return {name: fields[name] for name in _FIELDS}
-
-
-def _loses_address(row: RowMapping, values: Mapping[str, Any]) -> bool:
-    """Whether an address that stands there is to stand there no more."""
-    if any(row[name] is not None and row[name] != values[name] for name in ADDRESS_FIELDS):
-        return True
-    return any(chat not in values["chats"] for chat in row["chats"])
+    return {name: getattr(write, name) for name in _FIELDS}
 
 
 async def _insert(db: AsyncConnection, tenant: str, writes: Mapping[str, RecipientWrite]) -> Sequence[str]:
@@ -129,7 +121,7 @@ async def _update(
             continue
         outcomes[row["id"]] = "updated"
         changes.append({"which": row["id"], **values})
-        if _loses_address(row, values):
+        if any(row[name] is not None and row[name] != values[name] for name in ADDRESS_FIELDS):
             deprived.append(row["id"])
     if changes:
         where = (recipients.c.tenant == tenant) & (recipients.c.id == bindparam("which"))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
-from tocsin.contracts.vocabulary import Channel
 from tocsin.runtime import Settings
 
 MIGRATE, TOPICS, WITNESS = "migrate", "topics", "ledger-witness"
@@ -13,10 +12,9 @@ PROCESSES: Final = {
     "ingest": "tocsin.ingest.settings:IngestSettings",
     "router": "tocsin.router.settings:RouterSettings",
     "scheduler": "tocsin.scheduler.settings:SchedulerSettings",
-    **{
-        channel.dispatcher: f"tocsin.{channel.dispatcher.replace('-', '_')}.settings:{channel.capitalize()}Settings"
-        for channel in Channel
-    },
+    "dispatch-email": "tocsin.dispatch_email.settings:EmailSettings",
+    "dispatch-sms": "tocsin.dispatch_sms.settings:SmsSettings",
+    "dispatch-push": "tocsin.dispatch_push.settings:PushSettings",
     "ledger": "tocsin.ledger.settings:LedgerSettings",
     WITNESS: "tocsin.ledger.witness:WitnessSettings",
     "dispatch-email-callbacks": "tocsin.dispatch_email.callbacks:EmailCallbackSettings",

@@ -197,8 +197,7 @@ def _examples(rows: Iterable[SettingRow], given: Mapping[str, str]) -> dict[str,
 
 
 def _any_word() -> str:
-    """As long as a secret of one's own has to be."""
-    return "given-elsewhere-with-32-characters"
+    return "given-elsewhere"
 
 
 @cache
