@@ -56,6 +56,11 @@ ROWS: dict[Table, dict[str, Any]] = {
         "replaces": "j",
         "expires_at": LATER,
     },
+    tables.inbox_keys: {
+        "tenant": "whole",
+        "keys": [{"id": "2026", "algorithm": "HS256", "sealed": "k1.c2VhbGVk"}],
+        "origins": ["https://shop.example"],
+    },
     tables.categories: {
         "tenant": "whole",
         "key": "c",
@@ -87,6 +92,7 @@ GIVEN = {"created_at", "updated_at", "revision", "published_at", "revoked_at"}
 REFS = [
     EntityRef("tenant", "whole", ()),
     EntityRef("api_key", "whole", ("k",)),
+    EntityRef("inbox_keys", "whole", ()),
     EntityRef("category", "whole", ("c",)),
     EntityRef("workflow", "whole", ("w",)),
     EntityRef("template", "whole", ("w", "sms", "n", "de")),
