@@ -1,7 +1,7 @@
 """What a scenario is: some load, some harm, and what may come of it."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -61,6 +61,14 @@ class Run:
     def ended(self) -> set[str]:
         """Notifications that have ended, in whatever way."""
         return {notification for notification, ends in self.endings.final.items() if ends}
+
+    def all_routed(self, messages: Iterable[Sent]) -> bool:
+        """Whether each of them has been decided."""
+        return all(message.notification in self.endings.ids for message in messages)
+
+    def all_ended(self, messages: Iterable[Sent]) -> bool:
+        """Whether each of them has ended, in whatever way."""
+        return self.ended >= {message.notification for message in messages}
 
     async def ends(self, topic: str) -> dict[int, int]:
         """Where each partition of a topic ends now."""

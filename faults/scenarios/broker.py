@@ -111,7 +111,7 @@ async def records_are_deleted_under_an_offset(run: Run) -> None:
     for instance in ground.of("dispatch-sms"):
         ground.start(instance)
     others = await run.load.backlog(40, channel="sms", lane="transactional")
-    await until(lambda: _have_ended(run, {message.notification for message in others}), seconds=90, every=0.5)
+    await until(lambda: run.all_ended(others), seconds=90, every=0.5)
     shown = ""
     with contextlib.suppress(StartFailed):  # it ends with an exit code of its own while something is lost
         shown = await ground.command(*topics_apply())
@@ -128,10 +128,6 @@ async def _all_taken(run: Run) -> bool:
 
 async def _jobs_reach(run: Run, count: int) -> bool:
     return sum((await run.ends(Topics().jobs(Channel.SMS, Lane.CRITICAL))).values()) >= count
-
-
-async def _have_ended(run: Run, notifications: set[str]) -> bool:
-    return run.ended >= notifications
 
 
 async def _delete(run: Run, topic: str) -> None:

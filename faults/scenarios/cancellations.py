@@ -20,7 +20,7 @@ async def _cancelled(run: Run, *, routers_die: bool) -> None:
     """600 bulk mails wait for a slow mail server; every second one is cancelled, each by its id."""
     await run.ground.sinks.behave(_SLOW, channel=Channel.EMAIL)
     sent = await run.load.backlog(_MAILS, channel="email", lane="bulk")
-    await until(lambda: _routed(run, sent), seconds=90, every=0.3)
+    await until(lambda: run.all_routed(sent), seconds=90, every=0.3)
     half = sent[::2]
     run.fault()
     await run.load.cancel(half)
@@ -35,7 +35,7 @@ async def _cancelled(run: Run, *, routers_die: bool) -> None:
     await until(lambda: _requested(run, wanted), seconds=90, every=0.1)
     await asyncio.sleep(2 * _IN_FORCE)
     await run.ground.sinks.behave(GOOD, channel=Channel.EMAIL)
-    await until(lambda: _have_ended(run, sent), seconds=90, every=0.3)
+    await until(lambda: run.all_ended(sent), seconds=90, every=0.3)
     _judge(run, half, [message for message in sent if message.notification not in wanted])
 
 
@@ -60,16 +60,8 @@ def _judge(run: Run, cancelled: list[Sent], others: list[Sent]) -> None:
     run.notes.append(f"{ends['cancelled']} held, {ends['sent']} had been sent")
 
 
-async def _routed(run: Run, sent: list[Sent]) -> bool:
-    return all(message.notification in run.endings.ids for message in sent)
-
-
 async def _requested(run: Run, notifications: set[str]) -> bool:
     return run.endings.cancel_requested.keys() >= notifications
-
-
-async def _have_ended(run: Run, sent: list[Sent]) -> bool:
-    return run.ended >= {message.notification for message in sent}
 
 
 @scenario(two=("router", "dispatch-email"), ends=True)

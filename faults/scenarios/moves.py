@@ -61,7 +61,7 @@ async def more_partitions_by_a_new_prefix(run: Run) -> None:
         await ground.command_of_second("tocsin.cli", "topics", "carry", FORMER)
         await ground.command("tocsin.cli", "topics", "drained", *_WAIT)
         await asyncio.sleep(5)
-    await until(lambda: _have_ended(run, [*same, *later]), seconds=300, every=0.5)
+    await until(lambda: run.all_ended([*same, *later]), seconds=300, every=0.5)
     _judge_cancelled(run, later[:16])
     kept = [sent for sent in later[16:] if run.endings.final[sent.notification] != {"sent"}]
     run.expect(not kept, f"{len(kept)} planned messages ended otherwise than sent.")
@@ -144,10 +144,6 @@ async def _expect_waiting(run: Run, ground: MovingGround) -> None:
 async def _was_refused(run: Run, name: str) -> bool:
     """A scheduler of the former prefix, started by mistake, must not fire: exit code 3."""
     return any(one.name == name and one.code == 3 for one in run.ground.exits)
-
-
-async def _have_ended(run: Run, sent: list[Sent]) -> bool:
-    return run.ended >= {one.notification for one in sent}
 
 
 def _judge_cancelled(run: Run, cancelled: list[Sent]) -> None:

@@ -7,7 +7,6 @@ from itertools import pairwise
 
 from fast_clock import SPEED
 from fast_ground import FastGround
-from load import Sent
 from scenario import Run, scenario
 from scenarios.deaths import RATE
 from sinks import behaviour as far
@@ -50,7 +49,7 @@ async def _judge(run: Run, began: float, ended: float) -> None:
     """Everything is sent, soon after the end and not all of it at once."""
     speed = _speed_of(run)
     met = [message for message in run.sent if began <= message.at <= ended]
-    await until(lambda: _have_ended(run, met), seconds=_PAUSE / speed + _LATE, every=0.5)
+    await until(lambda: run.all_ended(met), seconds=_PAUSE / speed + _LATE, every=0.5)
     ends = Counter(end for message in met for end in run.endings.final[message.notification])
     run.expect(ends.keys() == {"sent"}, f"Mails of the outage ended as {dict(ends)}.")
     deferred = sum(message.notification in run.endings.deferred for message in met)
@@ -82,7 +81,7 @@ async def half_of_what_waits_for_hours_is_cancelled(run: Run) -> None:
     await until(lambda: _are_requested(run, wanted), seconds=60, every=0.1)
     await asyncio.sleep(_HOUR)
     await sinks.behave(far.GOOD, channel=Channel.EMAIL)
-    await until(lambda: _have_ended(run, sent), seconds=_LATE + _PAUSE, every=0.5)
+    await until(lambda: run.all_ended(sent), seconds=_LATE + _PAUSE, every=0.5)
     for cancelled in (True, False):
         ends = Counter(
             end
@@ -98,10 +97,6 @@ async def half_of_what_waits_for_hours_is_cancelled(run: Run) -> None:
 
 async def _are_requested(run: Run, notifications: set[str]) -> bool:
     return run.endings.cancel_requested.keys() >= notifications
-
-
-async def _have_ended(run: Run, sent: list[Sent]) -> bool:
-    return run.ended >= {message.notification for message in sent}
 
 
 @scenario(two=_TWO, settings=_OWN_POLICY)

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from load import Sent
 from scenario import Run, scenario
 from tenants import person
 from tocsin.testing.until import until
@@ -20,7 +19,7 @@ async def _switched_off(run: Run, *, router_dies: bool) -> None:
     leavers = {person(number) for number in range(_LEAVERS)}
     async with run.ground.frozen(dispatchers[0]), run.ground.frozen(dispatchers[1]):
         sent = await run.load.backlog(_MAILS, channel="email", lane="bulk")
-        await until(lambda: _routed(run, sent), seconds=90, every=0.3)
+        await until(lambda: run.all_routed(sent), seconds=90, every=0.3)
         for leaver in leavers:
             await _set(run, leaver, enabled=False)
         answered = run.now()
@@ -34,8 +33,8 @@ async def _switched_off(run: Run, *, router_dies: bool) -> None:
     for router in run.ground.of("router"):
         if not router.wanted:
             run.ground.start(router)
-    others = {message.notification for message in sent if message.way.recipient not in leavers}
-    await until(lambda: _have_ended(run, others), seconds=90, every=0.3)
+    others = [message for message in sent if message.way.recipient not in leavers]
+    await until(lambda: run.all_ended(others), seconds=90, every=0.3)
     late = [
         taking for taking in run.taken if taking.way.recipient in leavers and taking.at > answered + _IN_FORCE
     ]
@@ -43,7 +42,7 @@ async def _switched_off(run: Run, *, router_dies: bool) -> None:
         not late,
         f"{len(late)} mails were handed over later than {_IN_FORCE:g} s after they were switched off.",
     )
-    await until(lambda: _have_ended(run, {message.notification for message in sent}), seconds=90, every=0.3)
+    await until(lambda: run.all_ended(sent), seconds=90, every=0.3)
     for leaver in leavers:
         await _set(run, leaver, enabled=True)
 
@@ -51,14 +50,6 @@ async def _switched_off(run: Run, *, router_dies: bool) -> None:
 async def _set(run: Run, recipient: str, *, enabled: bool) -> None:
     wish = {"channel": "email", "category": _CATEGORY, "enabled": enabled}
     await run.change("PUT", f"/v1/recipients/{recipient}/preferences", {"preferences": [wish]})
-
-
-async def _routed(run: Run, sent: list[Sent]) -> bool:
-    return all(message.notification in run.endings.ids for message in sent)
-
-
-async def _have_ended(run: Run, notifications: set[str]) -> bool:
-    return run.ended >= notifications
 
 
 @scenario(two=("router", "dispatch-email"), ends=True)

@@ -30,7 +30,7 @@ async def _bounces(run: Run, *, routers_die: bool) -> None:
     calls, begin = run.ground.sinks.calls, size(run.ground.sinks.calls)
     await run.ground.sinks.behave(_SLOW, channel=Channel.EMAIL)
     sent = await run.load.backlog(_MAILS, channel="email", lane="bulk")
-    await until(lambda: _routed(run, sent), seconds=90, every=0.3)
+    await until(lambda: run.all_routed(sent), seconds=90, every=0.3)
     for spelling in (_ADDRESS, _ADDRESS.lower()):
         await run.ground.sinks.behave(far.NO_SUCH_MAILBOX, channel=Channel.EMAIL, recipient=spelling)
     run.fault()
@@ -39,7 +39,7 @@ async def _bounces(run: Run, *, routers_die: bool) -> None:
         await _end_routers(run)
     await asyncio.sleep(2 * _IN_FORCE)
     await run.ground.sinks.behave(far.GOOD, channel=Channel.EMAIL)
-    await until(lambda: _have_ended(run, sent), seconds=90, every=0.3)
+    await until(lambda: run.all_ended(sent), seconds=90, every=0.3)
     refused = sorted(at for each in (_ADDRESS, _ADDRESS.lower()) for at in calls_at(calls, begin, each))
     if not routers_die:
         _judge_time(run, refused, sharing)
@@ -106,14 +106,6 @@ async def _set_back(run: Run, sharing: set[str]) -> None:
 async def _refused(run: Run, begin: int) -> bool:
     calls = run.ground.sinks.calls
     return any(calls_at(calls, begin, each) for each in (_ADDRESS, _ADDRESS.lower()))
-
-
-async def _routed(run: Run, sent: list[Sent]) -> bool:
-    return all(message.notification in run.endings.ids for message in sent)
-
-
-async def _have_ended(run: Run, sent: list[Sent]) -> bool:
-    return run.ended >= {message.notification for message in sent}
 
 
 @scenario(two=("router", "dispatch-email"), ends=True)

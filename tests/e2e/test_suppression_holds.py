@@ -40,6 +40,13 @@ async def workflow_on(tocsin: Any, key: str, channel: str, *, default: str, part
     await saved(tocsin, f"/v1/workflows/{key}/templates/{channel}/default/en", template)
 
 
+async def share(tocsin: Any, address: str, *people: Any) -> None:
+    """All of them have this mail address, each other one in small letters."""
+    for place, person in enumerate(people):
+        email = address.lower() if place % 2 else address
+        await saved(tocsin, f"/v1/recipients/{person.id}", {"email": email})
+
+
 async def ends(tocsin: Any, notification: str) -> list[tuple[str, str | None, str | None]]:
     statuses = await tocsin.until_final(notification, deliveries=1)
     return [(s["status"], s.get("rule"), s.get("reason")) for s in statuses if s["final"]]
@@ -70,8 +77,7 @@ async def test_a_mailbox_that_is_gone_gets_nothing_whoever_else_has_it(tocsin: A
         tocsin, key, "email", default="required", parts={"subject": "Receipt", "text": "{{ data.order }}"}
     )
     address = f"No-Such-Mailbox-{first.id}@person.example"
-    await saved(tocsin, f"/v1/recipients/{first.id}", {"email": address})
-    await saved(tocsin, f"/v1/recipients/{second.id}", {"email": address.lower()})
+    await share(tocsin, address, first, second)
     assert await ends(tocsin, await sent(tocsin, key, first.id)) == [("failed", None, "address_gone")]
     await until(partial(is_suppressed, tocsin, "email", address), seconds=60, every=0.1)
     for person in (first, second):
@@ -88,8 +94,7 @@ async def test_a_bounce_reaches_a_bulk_backlog_of_everyone_who_has_the_address(t
         tocsin, key, "email", default="on", parts={"subject": "Offers", "text": "{{ data.order }}"}
     )
     address = f"Shared-{bounced.id}@person.example"
-    await saved(tocsin, f"/v1/recipients/{bounced.id}", {"email": address})
-    await saved(tocsin, f"/v1/recipients/{other.id}", {"email": address.lower()})
+    await share(tocsin, address, bounced, other)
     before = await sent(tocsin, key, bounced.id)
     assert await ends(tocsin, before) == [("sent", None, None)]
     with frozen(tocsin.endpoints()["processes"]["dispatch-email"]["pid"]):

@@ -156,6 +156,9 @@ async def test_a_refused_token_is_replaced_when_it_is_20_minutes_old(world: Apns
             assert world.requests == requests
         world.scripted = None
         assert isinstance(await provider.send(job()), Accepted)
+    assert (
+        len(world.tokens) == 2
+    )  # the first and the third: the server counts those of messages that it takes
 
 
 # One connection with many streams

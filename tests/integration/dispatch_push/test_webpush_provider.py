@@ -160,6 +160,7 @@ async def test_a_known_push_service_is_a_far_end_and_so_are_all_other_hosts_of_a
         assert isinstance(provider, FarEnds)
         for endpoint, far_end in (
             ("https://fcm.googleapis.com/fcm/send/1", "fcm.googleapis.com"),
+            ("https://fcm.googleapis.com:443/fcm/send/1", "fcm.googleapis.com"),
             ("https://updates.push.services.mozilla.com/wpush/v2/1", "updates.push.services.mozilla.com"),
             ("https://web.push.apple.com/1", "web.push.apple.com"),
             ("https://fcm.googleapis.com.example/1", "other hosts of acme"),
