@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,10 @@ POLICY: Final = (
 """The page's: the element needs no inline script or style, and gives no text to what parses markup."""
 TRUSTED_TYPES: Final = "; require-trusted-types-for 'script'; trusted-types 'none'"
 """Part of it, but on a page with a service worker: it holds for the worker's address, too."""
+
+PASSED_ON: Final = {
+    "authorization", "content-type", "origin", "access-control-request-method", "access-control-request-headers",
+}  # fmt: skip
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -39,6 +44,9 @@ class _Answers(BaseHTTPRequestHandler):
         service = self.service
         if service.is_down:
             self.close_connection = True
+            return
+        if self._is_the_routers():
+            self._pass_on(json.dumps(body).encode() if length else None)
             return
         service.asked.append((self.command, self.path, body))
         if self.headers.get("authorization", "").removeprefix("Bearer ") not in service.good_tokens:
@@ -59,7 +67,30 @@ class _Answers(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self._call()
 
+    def _is_the_routers(self) -> bool:
+        return bool(self.service.router) and self.path.startswith("/v1/me/")
+
+    def _pass_on(self, body: bytes | None) -> None:
+        """To a real router, and its answer back, as a proxy does that leads each path to its owner."""
+        address = urlsplit(self.service.router)
+        connection = HTTPConnection(str(address.hostname), address.port)
+        given = {name: value for name, value in self.headers.items() if name.lower() in PASSED_ON}
+        connection.request(self.command, self.path, body, given)
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in {"content-length", "connection", "date", "server"}:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
     def do_OPTIONS(self) -> None:
+        if self._is_the_routers():
+            self._pass_on(None)
+            return
         self.send_response(204)
         self._send_origin()
         self.send_header("Access-Control-Allow-Methods", "DELETE, GET, PATCH, POST, PUT")

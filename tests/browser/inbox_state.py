@@ -26,6 +26,8 @@ class InboxService:
     good_tokens: set[str] = field(default_factory=lambda: {TOKEN})
     streams_work: bool = True
     is_down: bool = False
+    router: str = ""
+    """The address of a real router, which then answers `/v1/me`."""
     opened: list[int] = field(default_factory=list)
     """Of each stream, after which item it began."""
     _tickets: set[str] = field(default_factory=set)
