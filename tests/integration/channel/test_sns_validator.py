@@ -1,16 +1,14 @@
 """AWS's own validator for JavaScript (npm `sns-validator`) takes what we take, and refuses what we refuse."""
 
-import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.node_judge import told_by_node
 from tests.sns_sender import CERTIFICATE, NOW, TOPIC, SnsServer, certificate, key, message, posted, signed
 
 from tocsin.channel.receipts import Refused
 from tocsin.channel.sns_receipts import SnsReceipts, SnsReceiptsConfig
-from tocsin.dev.npm_packages import installed
 from tocsin.testing import ManualClock
 
 pytestmark = pytest.mark.npm
@@ -51,17 +49,8 @@ async def taken(told: dict[str, Any]) -> bool:
 
 
 async def test_both_judge_alike() -> None:
-    folder = installed(Path(__file__).parent / "sns_validator")
     asked = {"certificate": certificate().decode(), "messages": RIGHT + WRONG}
-    ended = subprocess.run(  # noqa: ASYNC221 - a judge from outside
-        ["node", "judge.js"],
-        cwd=folder,
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    answer = told_by_node(Path(__file__).parent / "sns_validator", "judge.js", asked)
     expected = [True] * len(RIGHT) + [False] * len(WRONG)
-    assert json.loads(ended.stdout) == expected
+    assert answer == expected
     assert [await taken(told) for told in RIGHT + WRONG] == expected

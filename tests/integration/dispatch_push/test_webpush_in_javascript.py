@@ -1,16 +1,15 @@
 """What browsers read: messages of ours, decrypted by `http_ece` of JavaScript."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 from tests.integration.dispatch_push.push_service import Browser, base64url
+from tests.node_judge import told_by_node
 
 from tocsin.channel import Rejected
 from tocsin.contracts.jobs import PushContent
 from tocsin.contracts.vocabulary import Channel, DeviceKind
-from tocsin.dev.npm_packages import installed
 from tocsin.dispatch_push.webpush_message import message_of
 from tocsin.testing.jobs import job_for
 
@@ -36,16 +35,7 @@ def test_javascript_decrypts_our_messages() -> None:
             }
         )
         sent.append(browser.read(message.body))
-    folder = installed(Path(__file__).parent / "http_ece")
-    ended = subprocess.run(
-        ["node", "decrypt.js"],
-        cwd=folder,
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    read = [json.loads(text) for text in json.loads(ended.stdout)]
+    answer = told_by_node(Path(__file__).parent / "http_ece", "decrypt.js", asked)
+    read = [json.loads(text) for text in answer]
     assert read == sent
     assert [message["body"] for message in read] == BODIES

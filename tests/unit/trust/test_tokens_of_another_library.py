@@ -1,7 +1,5 @@
 """Tokens that `jose` of JavaScript has signed are taken as PyJWT's are."""
 
-import json
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from tests.node_judge import told_by_node
 
-from tocsin.dev.npm_packages import installed
 from tocsin.trust import RecipientKey, RefusalCode, TokenHolder, TokenRefused, read_token, verify_token
 
 pytestmark = pytest.mark.npm
@@ -35,21 +33,12 @@ def test_jose_signs_what_we_take() -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     asked = {"claims": CLAIMS, "kid": "2026", "secret": SECRET, "privateKey": pem}
-    ended = subprocess.run(
-        ["node", "sign.mjs"],
-        cwd=installed(Path(__file__).parent / "jose"),
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    tokens = told_by_node(Path(__file__).parent / "jose", "sign.mjs", asked)
     public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     keys = {
         "HS256": RecipientKey(algorithm="HS256", key=SECRET),
         "ES256": RecipientKey(algorithm="ES256", key=public),
     }
-    tokens = json.loads(ended.stdout)
     assert tokens.keys() == keys.keys()
     expected = TokenHolder(
         tenant="acme", recipient="ada", expires_at=datetime.fromtimestamp(ISSUED_AT + 3600, UTC)
