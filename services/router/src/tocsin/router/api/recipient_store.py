@@ -56,16 +56,17 @@ async def save(
     db: AsyncConnection, tenant: str, writes: Mapping[str, RecipientWrite], *, imported: bool = False
 ) -> dict[str, Outcome]:
     """Make each recipient what its write says; the outcome of each, by id."""
-    outcomes: dict[str, Outcome] = {}
-    missing = sorted(writes)  # in one order, so that two requests wait for each other instead of deadlocking
-    while missing:
-        for made in await _insert(db, tenant, {recipient: writes[recipient] for recipient in missing}):
-            outcomes[made] = "created"
-        rows = await _lock_all(db, tenant, [recipient for recipient in missing if recipient not in outcomes])
-        outcomes |= await _update(db, tenant, rows, writes, imported=imported)
-        # what is missing now was deleted between the two statements: try once more
-        missing = [recipient for recipient in missing if recipient not in outcomes]
-    return outcomes
+    # In one order, so that two requests wait for each other and never deadlock.
+    ordered = dict(sorted(writes.items()))
+    while True:
+        async with db.begin_nested() as attempt:
+            made = set(await _insert(db, tenant, ordered))
+            rows = await _lock_all(db, tenant, [recipient for recipient in ordered if recipient not in made])
+            if len(made) + len(rows) == len(ordered):
+                outcomes: dict[str, Outcome] = dict.fromkeys(made, "created")
+                return outcomes | await _update(db, tenant, rows, writes, imported=imported)
+            # One was deleted between the two statements. Locks are given back before it is made anew: whoever makes it, too, may wait for them.
+            await attempt.rollback()
 
 
 async def remove(db: AsyncConnection, tenant: str, recipient: str) -> None:
