@@ -1,10 +1,11 @@
-"""A trial child whose templates can do what no template can: `cpu`, `memory`, `abort`, `hang`, `raise`, `half` or `noise` as the first word of a body.
+"""A trial child whose templates can do what no template can: `cpu`, `memory`, `abort`, `hang`, `touch`, `raise`, `half` or `noise` as the first word of a body.
 
 Tests run it in the place of `tocsin.router.trial_child.child`. It allows one to two seconds of a CPU, so that tests need not wait.
 """
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from tocsin.router.trial_child import child
@@ -22,6 +23,9 @@ def _misbehave(parts: dict[str, str]) -> None:
         case ["abort", *_]:
             os.abort()
         case ["hang", *_]:
+            time.sleep(3600)
+        case ["touch", *words]:
+            Path(" ".join(words)).touch()
             time.sleep(3600)
         case ["raise", *words]:
             raise ZeroDivisionError(words)

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,26 @@ def test_what_hangs_is_killed_at_the_deadline(start: Start) -> None:
     assert process.pid is None
 
 
-async def test_a_child_that_is_killed_between_trials_and_within_one(start: Start) -> None:
+@asynccontextmanager
+async def hanging(process: TrialProcess, tmp_path: Path) -> AsyncIterator[list[str]]:
+    """A trial under way, which goes on for ever: the child is in it when the block begins, and how it ended is in the list behind the block."""
+    ended: list[str] = []
+    begun = tmp_path / "begun"
+
+    def run() -> None:
+        try:
+            shown(process, f"touch {begun}")
+        except TrialEnded as error:
+            ended.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    await until(begun.exists)
+    yield ended
+    thread.join()
+
+
+async def test_a_child_that_is_killed_between_trials_and_within_one(start: Start, tmp_path: Path) -> None:
     process = start()
     shown(process, "ok")
     pid = process.pid
@@ -117,40 +137,21 @@ async def test_a_child_that_is_killed_between_trials_and_within_one(start: Start
     await until(lambda: process.pid is None)
     assert shown(process, "ok") == {"content": {"body": "ok"}}
 
-    ended: list[str] = []
-
-    def hang() -> None:
-        try:
-            shown(process, "hang")
-        except TrialEnded as error:
-            ended.append(str(error))
-
-    thread = threading.Thread(target=hang)
-    thread.start()
-    os.kill(process.pid or 0, signal.SIGKILL)
-    thread.join()
+    async with hanging(process, tmp_path) as ended:
+        os.kill(process.pid or 0, signal.SIGKILL)
     assert ended == ["ends the process that tries it"]
 
 
-def test_closing_ends_what_is_under_way(start: Start) -> None:
+async def test_closing_ends_what_is_under_way(start: Start, tmp_path: Path) -> None:
     process = start()
     shown(process, "ok")
     pid = process.pid
-    ended: list[BaseException] = []
-
-    def hang() -> None:
-        try:
-            shown(process, "hang")
-        except TrialEnded as error:
-            ended.append(error)
-
-    thread = threading.Thread(target=hang)
-    thread.start()
+    async with hanging(process, tmp_path) as ended:
+        process.close()
+    assert ended == ["ends the process that tries it"]
     process.close()
-    thread.join()
-    assert len(ended) == 1
-    process.close()
-    assert not Path(f"/proc/{pid}").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid or 0, 0)
 
 
 async def test_the_child_ends_with_its_parent() -> None:
