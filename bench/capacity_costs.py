@@ -74,7 +74,11 @@ def costs_of(summed: Sequence[Summary]) -> Costs:
         campaign=_ours(next(one for name, one in found.items() if name.startswith("campaign:"))),
         router=_ours(found["router: events to jobs"]),
         router_three=_ours(found["router: events to three jobs each"]),
-        dispatch={channel: _ours(found[f"{channel.dispatcher}: jobs to the sink"]) for channel in Channel},
+        dispatch={
+            channel: _ours(stage)
+            for channel in Channel
+            if (stage := found.get(f"{channel.dispatcher}: jobs to the sink")) is not None
+        },
     )
 
 

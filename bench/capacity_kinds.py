@@ -98,7 +98,7 @@ KINDS: Final = {
             key="everywhere",
             what="order by mail, SMS and push",
             lane=Lane.TRANSACTIONAL,
-            channels=tuple(Channel),
+            channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH),
             workflow=workflow_of(Lane.TRANSACTIONAL, everywhere=True),
             people=EVERYWHERE,
         ),

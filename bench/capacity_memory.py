@@ -75,7 +75,7 @@ def _workflows() -> Any:
         key = f"workflow-{number}"
         workflow = WorkflowRecord(
             tenant=TENANT, key=key, revision=1, category="orders", lane=Lane.TRANSACTIONAL, data_schema=SCHEMA,
-            steps=[Step(name="1", channels=tuple(Channel))],
+            steps=[Step(name="1", channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH))],
         )  # fmt: skip
         copy.apply(_record(workflow.record_key, encode(workflow)))
         for channel, parts in tenant.PARTS_OF.items():

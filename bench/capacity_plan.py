@@ -16,7 +16,9 @@ Value = Callable[[Measured], float]
 DAY: Final = 86_400
 READERS: Final[Mapping[str, int]] = {"status": 2}
 """How many groups read a topic, where it is not one: statuses go to the ledger and to the router's feedback."""
-SHARED: Final = ("router", *(channel.dispatcher for channel in Channel))
+_MEASURED: Final = (Channel.EMAIL, Channel.SMS, Channel.PUSH)
+"""The channels whose dispatchers the bench measures."""
+SHARED: Final = ("router", *(channel.dispatcher for channel in _MEASURED))
 """Services of which several processes may share a lane, by shards."""
 ALONE: Final = "ledger"
 """It has one writer a lane."""
@@ -123,7 +125,7 @@ def plan(demand: Demand, record: Record, costs: Costs) -> Plan:
         cores=_cores(demand, record, costs, peak=1.0),
         peak_cores=_cores(demand, record, costs, peak=demand.peak),
         processes={lane: _processes(demand, record, costs, lane) for lane in Lane},
-        calls={channel: _calls(demand, channel) for channel in Channel},
+        calls={channel: _calls(demand, channel) for channel in costs.dispatch},
     )
 
 

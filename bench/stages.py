@@ -107,7 +107,10 @@ class Stages:
         lane = Lane.CRITICAL
         await self._write(lane, "everywhere-", tenant.EVERYWHERE, self._sizes.everywhere, everywhere=True)
         return await self._routed(
-            "router: events to three jobs each", lane, target="router-three", channels=tuple(Channel)
+            "router: events to three jobs each",
+            lane,
+            target="router-three",
+            channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH),
         )
 
     async def fan_out(self) -> Measured:

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from ground import TENANT, Ground
+from reached import REACHED
 from tenants import PEOPLE, person, workflow_of
 from tocsin.contracts.events import NOTIFICATION_REQUESTED
 from tocsin.contracts.ids import notification_id, recipient_key
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import Lane
 
 REPEAT_AFTER = 0.1  # seconds
 CALL_SECONDS = 20.0
@@ -81,7 +82,7 @@ class Load:
         rate: float,
         *,
         tenant: str = TENANT,
-        channels: Sequence[str] = tuple(Channel),
+        channels: Sequence[str] = REACHED,
         lanes: Sequence[str] = tuple(Lane),
         people: int = 40,
         catches_up: bool = False,
@@ -141,7 +142,7 @@ class Load:
         would be anybody's. Unless they do not count, they are looked for as everything that was sent."""
         made = []
         for number in range(count):
-            way = Way(TENANT, tuple(Channel)[number % len(Channel)], lane, person(number % 40 + PEOPLE - 40))
+            way = Way(TENANT, REACHED[number % len(REACHED)], lane, person(number % 40 + PEOPLE - 40))
             sequence = next(self._sequences.setdefault(way, itertools.count(1)))
             event = _event(way, sequence)
             made.append(event)

@@ -7,6 +7,7 @@ from typing import Final
 
 from ground import INSTANCES, PLACES, Ground
 from links import Network
+from reached import REACHED
 from tocsin.contracts.vocabulary import Channel
 from tocsin.dev import KafkaServer
 from tocsin.dev.processes import free_port
@@ -14,7 +15,7 @@ from tocsin.dev.services import NAMES
 
 BROKER: Final = "broker"
 DATABASE: Final = "database"
-PROVIDERS: Final = tuple(f"{name}-{channel}" for name in ("main", "other") for channel in Channel)
+PROVIDERS: Final = tuple(f"{name}-{channel}" for name in ("main", "other") for channel in REACHED)
 """The links' names."""
 
 
@@ -47,7 +48,7 @@ class ProxiedGround(Ground):
         for name in self.sinks.names:
             ports[name] = {
                 channel: await self.network.link(f"{name}-{channel}", self.sinks.ports[name][channel])
-                for channel in Channel
+                for channel in REACHED
             }
         providers = self.folder / "providers-behind"
         self.sinks.write_providers(providers, ports=ports, max_in_flight=PLACES)

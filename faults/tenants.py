@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from ground import OTHER, TENANT, Ground
+from reached import REACHED
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.dev.api import Api
 
@@ -46,11 +47,11 @@ async def _make(api: Api, *, providers: str) -> None:
     async with asyncio.timeout(_KNOWN_WITHIN):
         while (await api.call("GET", "/v1/tenant"))[0] == 401:  # noqa: ASYNC110 - the condition lies in another process
             await asyncio.sleep(0.1)
-    used = {channel.value: [providers] for channel in Channel}
+    used = {channel.value: [providers] for channel in REACHED}
     await api.do("PUT", "/v1/tenant", settings_of(used))
     await api.do("PUT", "/v1/categories/probes", {"default": "required"})
     await api.do("PUT", "/v1/categories/news", {"default": "on"})
-    for channel in Channel:
+    for channel in REACHED:
         for lane in Lane:
             key = workflow_of(channel, lane)
             category = "news" if lane is Lane.BULK else "probes"

@@ -25,11 +25,13 @@ def variables(service: str) -> dict[str, str]:
 
 
 def mounted_instances(service: str, folder: Path) -> dict[str, str]:
-    """A dispatcher's instances as files in `folder`, and the variable that names them; nothing for other services."""
+    """The instances of a dispatcher, or of its role, as files in `folder`, and the variable that names them; nothing for other
+    services."""
     if not service.startswith("dispatch-"):
         return {}
-    channel = service.removeprefix("dispatch-")
-    (folder / "twilio-token").write_text((FILE.parent / "compose" / "twilio-token").read_text())
+    channel = service.split("-")[1]
+    for token in (FILE.parent / "compose").glob("*-token"):
+        (folder / token.name).write_text(token.read_text())
     write_account(folder / "account.json", project="tocsin-local", token_uri="http://catcher:8025/token")
     text = (FILE.parent / "compose" / f"{channel}.toml").read_text()
     (folder / "providers.toml").write_text(text.replace("/var/lib/tocsin", str(folder)))

@@ -180,3 +180,28 @@ RECIPIENT_IDS: Final[dict[str, str | None]] = {
     "+491713920001": "recipient_is_address",
 }
 """With the code of those that are refused."""
+
+CHAT_ADDRESSES: Final[dict[str, dict[str, bool]]] = {
+    "slack": {
+        "C024BE91L": True,
+        "U061F7AUR": True,
+        "sandbox-gone": True,
+        "#general": False,
+        "c024be91l": False,
+        "T0123": False,
+        "C0 1": False,
+        "": False,
+    },
+    "slack_webhook": {
+        "https://hooks.slack.com/services/T0/B0/x": True,
+        "http://127.0.0.1:8025/services/T0/B0/x": True,
+        "sandbox-delay-7": True,
+        "https://hooks.slack.com": False,
+        "https://user:word@hooks.slack.com/services/T0/B0/x": False,
+        "ftp://hooks.slack.com/services/T0/B0/x": False,
+        "C024BE91L": False,
+        "https://hooks.slack.com/services/T0/B0/x" + "y" * 2048: False,
+    },
+    "of_tomorrow": {"anything:at/all": True, "with blanks": False},
+}
+"""By kind: whether the address is taken, as it is written."""

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from ground import PLACES
 from proxied_ground import BROKER, DATABASE, PROVIDERS, ProxiedGround
 from proxy import Mode
+from reached import REACHED
 from scenario import Run, scenario
 from scenarios.deaths import DISPATCHERS, RATE
-from tocsin.contracts.vocabulary import Channel
 from tocsin.dev.services import NAMES
 
 _HARM = 15.0  # seconds; a session lasts six
 _AFTER = 6.0
-_CALLS_WITHOUT_ANSWER = 3 * PLACES * len(Channel)
+_CALLS_WITHOUT_ANSWER = 3 * PLACES * len(REACHED)
 """At most: in the time of the harm a place can wait three times for a call that ends after its 7 s."""
 
 
@@ -95,7 +95,7 @@ async def database_drips(run: Run) -> None:
 @scenario(two=NAMES, ground=ProxiedGround, nightly=True, ends=True)
 async def providers_are_cut_off(run: Run) -> None:
     """Connections to all providers are reset and refused for 15 s."""
-    run.duplicates += PLACES * len(Channel)
+    run.duplicates += PLACES * len(REACHED)
     await _harm(run, PROVIDERS, Mode.CUT)
 
 

@@ -47,6 +47,9 @@ class Stack:
     url: str
     timeline: list[dict[str, Any]] | None = None
     asked: list[str] = field(default_factory=list)
+    takes: int = 200
+    handed_over: list[tuple[str, bytes]] = field(default_factory=list)
+    """The mails that came back: what was shown, and the mail."""
 
     def answer(self, path: str, authorization: str) -> tuple[int, dict[str, Any]]:
         self.asked.append(path)
@@ -69,6 +72,13 @@ def stack() -> Iterator[Stack]:
             self.end_headers()
             self.wfile.write(text)
 
+        def do_POST(self) -> None:
+            mail = self.rfile.read(int(self.headers["content-length"]))
+            running.handed_over.append((self.headers.get("authorization", ""), mail))
+            self.send_response(running.takes)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
         def log_message(self, *args: object) -> None:
             """Says nothing."""
 
@@ -85,12 +95,20 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture
 def catcher(tmp_path: Path, stack: Stack) -> Iterator[RunningCatcher]:
     """One that knows the stack."""
-    with running_catcher(tmp_path, CATCHER_ENTRY_URL=stack.url, CATCHER_API_KEY=KEY) as running:
+    with running_catcher(
+        tmp_path,
+        CATCHER_ENTRY_URL=stack.url,
+        CATCHER_API_KEY=KEY,
+        CATCHER_MAIL_CALLBACK_URL=f"{stack.url}/email/callbacks/catcher/mail",
+        CATCHER_MAIL_CALLBACK_TOKEN="shown",
+    ) as running:
         yield running
 
 
-def mail_of_the_notification(catcher: RunningCatcher) -> None:
+def mail_of_the_notification(catcher: RunningCatcher, *, ref: str | None = None) -> None:
     letter = EmailMessage()
+    if ref is not None:
+        letter["X-Tocsin-Ref"] = ref
     letter["From"], letter["To"], letter["Subject"] = "shop@acme.example", "ada@example.com", "On its way"
     letter["X-Tocsin-Notification"], letter["X-Tocsin-Delivery"] = NOTIFICATION, EMAIL
     letter.set_content("It left.")
@@ -168,3 +186,45 @@ async def test_the_timeline_is_drawn_and_goes_on_by_itself(
     assert await desktop.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert set(stack.asked) == {f"/v1/timelines/{NOTIFICATION}"}
     assert KEY not in await desktop.content()
+
+
+async def test_a_receipt_is_played_at_a_click_and_the_timeline_tells_it(
+    desktop: Page, catcher: RunningCatcher, stack: Stack
+) -> None:
+    stack.timeline = ENDED
+    mail_of_the_notification(catcher, ref="the-ref")
+    await desktop.get_by_role("tab", name="Timeline").click()
+    plays = desktop.get_by_role("group", name="Play a receipt")
+    await expect(plays.get_by_role("button")).to_have_text(["Delivered", "Bounced", "Complained", "Read"])
+    steps = desktop.locator("ol.timeline > li")
+    await expect(steps).to_have_count(4)
+
+    stack.takes = 503
+    await plays.get_by_role("button", name="Bounced").click()
+    await expect(plays.get_by_role("status")).to_have_text("It was answered with 503.")
+
+    stack.takes = 200
+    await plays.get_by_role("button", name="Bounced").click()
+    await expect(plays.get_by_role("status")).to_have_text("Bounced was told.")
+    told = {"at": "2026-03-01T12:00:09.000Z", "status": "bounced", "channel": "email", "delivery_id": EMAIL, "provider_code": "5.1.1"}  # fmt: skip
+    stack.timeline = [*ENDED, told]
+    await expect(steps).to_have_count(5)
+    await expect(steps.nth(4)).to_have_attribute("data-look", "bad")
+    await expect(steps.nth(4)).to_contain_text("code 5.1.1")
+
+    (first, again) = stack.handed_over
+    assert first[0] == again[0] == "Bearer shown"
+    assert b"X-Tocsin-Ref: the-ref\r\n" in again[1]
+    assert b"Action: failed\r\n" in again[1]
+    assert "Bearer shown" not in await desktop.content()
+    assert await desktop.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_mail_without_a_ref_has_no_receipts(
+    desktop: Page, catcher: RunningCatcher, stack: Stack
+) -> None:
+    stack.timeline = ENDED
+    mail_of_the_notification(catcher)
+    await desktop.get_by_role("tab", name="Timeline").click()
+    await expect(desktop.locator("ol.timeline > li")).to_have_count(4)
+    await expect(desktop.get_by_role("group", name="Play a receipt")).to_have_count(0)

@@ -27,6 +27,8 @@ from tocsin.dispatch_email.smtp import SmtpConfig, SmtpProvider
 from tocsin.dispatch_push.fcm import FcmProvider
 from tocsin.dispatch_sms.sms_job import text_of
 from tocsin.dispatch_sms.twilio import TwilioConfig, TwilioProvider
+from tocsin.dispatch_webhook.endpoints import Endpoints
+from tocsin.dispatch_webhook.webhook_message import body_of
 from tocsin.ingest.directory import Directory
 from tocsin.kafka import Cancellations, ConsumerRecord
 from tocsin.ledger.history import DecisionRow, told
@@ -37,6 +39,7 @@ from tocsin.router.worker.feedback import Feedback
 from tocsin.scheduler.timers_log import read
 from tocsin.scheduler.timers_table import TimersTable
 from tocsin.testing import ManualClock
+from tocsin.trust import Seal
 from tocsin.web import KeyTable
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
@@ -222,6 +225,25 @@ def timer(value: bytes) -> Any:
 # Router and dispatchers
 
 
+def endpoints(value: bytes) -> Any:
+    worker = Worker(clock=ManualClock(AT))
+    worker.directory.apply(_record("directory", b"webhook_endpoint/acme/shop", value))
+    return [
+        worker.directory.endpoints("acme", event_type) for event_type in ("com.shop.order.shipped", "another")
+    ]
+
+
+def called_endpoint(value: bytes) -> Any:
+    """What is called, how it is signed, and in which order."""
+    copy = Endpoints(seal=Seal([("k1", "s" * 32)]))
+    copy.apply(_record("directory", b"webhook_endpoint/acme/shop", value))
+    job = decode_job((GOLDEN / "job_webhook.json").read_bytes())
+    endpoint = copy.get(job)
+    assert endpoint is not None
+    _, secrets, headers = copy.opened(endpoint)
+    return endpoint.url, endpoint.enabled, secrets, headers, copy.turn_of(job, b"acme/ada")
+
+
 def cancelled(value: bytes) -> Any:
     """When tests and other messages are held to have been cancelled by it."""
     copy = Cancellations(service="contract")
@@ -289,6 +311,7 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("router", "directory_workflow"): directory,
     ("router", "directory_template"): directory,
     ("router", "directory_api_key"): api_key,
+    ("router", "directory_webhook_endpoint"): endpoints,
     ("ingest", "directory_api_key"): api_key,
     ("ingest", "directory_tenant"): tenants_settings,
     ("ingest", "directory_workflow"): published_workflow,
@@ -302,5 +325,10 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("dispatch-push", "job_push"): _handed_over(
         lambda job: _FCM._message(job, cast("Any", job.private.content))
     ),
+    ("dispatch-webhook", "job_webhook"): _handed_over(
+        lambda job: (body_of(job, cast("Any", job.private.content)), job.address_key)
+    ),
+    ("dispatch-webhook", "directory_webhook_endpoint"): called_endpoint,
+    ("dispatch-webhook", "cancellation"): cancelled,
 }
 """By consumer and record: each pair has its list in `consumers/`."""

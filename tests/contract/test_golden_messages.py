@@ -14,6 +14,7 @@ from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import CancellationRequest, Event, NotificationRequest
+from tocsin.contracts.inbox import BoxMoved
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
@@ -26,6 +27,7 @@ RECORDS = {
     "event": Event,
     "cancellation-request": CancellationRequest,
     "cancellation": Cancellation,
+    "box-moved": BoxMoved,
     "intent": IntentRecord,
     "continuation": IntentRecord,
     "redrive": IntentRecord,

@@ -53,6 +53,7 @@ def test_a_topics_record_is_the_one_that_its_schema_describes():
         "status": "status",
         "directory": "directory",
         "cancels": "cancellation",
+        "inbox": "box-moved",
     }
     described = {named[topic.family]: topic.record for topic in Topics().all() if topic.family in named}
     assert described == {name: RECORDS[name] for name in named.values()}

@@ -24,7 +24,16 @@ from tocsin.dev.run_folder import RunFolder
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 ORDINARY = "nobody"
-SERVICES = {"ingest", "router", "ledger", "scheduler", "dispatch-email", "dispatch-sms", "dispatch-push"}
+SERVICES = {
+    "ingest",
+    "router",
+    "ledger",
+    "scheduler",
+    "dispatch-email",
+    "dispatch-sms",
+    "dispatch-push",
+    "dispatch-webhook",
+}
 TARGETS_WITHIN = 60.0
 """Seconds until Prometheus has reached all targets; it needs a few."""
 

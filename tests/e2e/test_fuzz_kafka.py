@@ -140,7 +140,14 @@ async def test_records_that_only_tocsin_writes_end_no_process(
         if time.monotonic() >= ends:
             break
     stopped = {name: why for name, (status, why) in (await readiness(own_stack)).items() if status == 503}
-    assert {"router", "ledger", "dispatch-email", "dispatch-sms", "dispatch-push"} <= stopped.keys()
+    assert {
+        "router",
+        "ledger",
+        "dispatch-email",
+        "dispatch-sms",
+        "dispatch-push",
+        "dispatch-webhook",
+    } <= stopped.keys()
     for name, why in stopped.items():
         assert "invalid" in why or "cannot be read" in why, f"{name}: {why}"
     now = json.loads((own_stack["folder"] / "endpoints.json").read_text())

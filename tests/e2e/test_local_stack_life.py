@@ -19,12 +19,13 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 NAMES = {
     "entry", "kafka", "database", "catcher", "catcher_smtp", "operations",
-    "ingest", "router", "ledger",
-    "api_key", "admin_key", "sample", "processes",
+    "ingest", "router", "ledger", "dispatch-inapp", "dispatch-email-callbacks",
+    "dispatch-sms-callbacks", "api_key", "admin_key", "sample", "processes",
 }  # fmt: skip
 PROCESSES = {
     "kafka", "postgres", "catcher", "ingest", "router", "ledger", "scheduler",
-    "dispatch-email", "dispatch-sms", "dispatch-push",
+    "dispatch-email", "dispatch-sms", "dispatch-push", "dispatch-webhook",
+    "dispatch-chat", "dispatch-inapp", "dispatch-email-callbacks", "dispatch-sms-callbacks",
 }  # fmt: skip
 
 

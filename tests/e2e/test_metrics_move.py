@@ -11,7 +11,7 @@ from tocsin.testing.until import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
-DISPATCHERS = ("dispatch-email", "dispatch-sms", "dispatch-push")
+DISPATCHERS = ("dispatch-email", "dispatch-sms", "dispatch-push", "dispatch-webhook")
 EXPECTED = {
     "ingest": ["tocsin_produced_records_total kind=events"],
     "router": [

@@ -18,7 +18,15 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 BODY = "Zanzibar-Quetzal-Body"
 INBOX_SECRET = "Marked-Secret-Of-A-Tenants-Own-Server"
 MAY_NAME_A_RECIPIENT = {"router's log", *(Topics().status(lane) for lane in Lane)}
-SERVICES = {"ingest", "router", "ledger", "dispatch-email", "dispatch-sms", "dispatch-push"}
+SERVICES = {
+    "ingest",
+    "router",
+    "ledger",
+    "dispatch-email",
+    "dispatch-sms",
+    "dispatch-push",
+    "dispatch-webhook",
+}
 
 
 async def test_addresses_bodies_and_keys_stay_where_they_belong(tocsin, span_collector):

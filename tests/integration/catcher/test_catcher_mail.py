@@ -40,7 +40,7 @@ def test_a_mail_is_kept_decoded_and_in_source(catcher: RunningCatcher) -> None:
     assert ["Subject", "Grüße, Ada"] in mail["headers"]
     assert "multipart/alternative" in mail["raw"]
     assert (mail["notification_id"], mail["delivery_id"]) == (str(notification), str(delivery))
-    assert httpx.get(f"{catcher.url}/api/messages/{mail['id']}").json() == mail
+    assert httpx.get(f"{catcher.url}/api/messages/{mail['id']}").json() == {**mail, "plays": []}
 
 
 def test_each_recipient_of_an_envelope_has_a_message_of_its_own(catcher: RunningCatcher) -> None:

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import httpx
 import pytest
 
 from sinks.certificate import make_certificate
-from tocsin.channel.guarded_http import TargetForbidden, guarded_client
+from tocsin.channel.guarded_http import TargetForbidden, _Gate, guarded_client
 from tocsin.channel.http import no_answer
 from tocsin.runtime.outgoing import AllowedTargets
 
@@ -33,12 +34,19 @@ LITERALS = (
     "[::ffff:169.254.169.254]", "[::127.0.0.1]", "[64:ff9b::127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b::a9fe:a9fe]",
     "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2002:a00:1::1]", "[2001:0:4136:e378:8000:63bf:3fff:fdd2]", "[fe80::1]",
     "[fc00::1]", "[fd00:ec2::254]", "[fec0::1]", "[ff02::1]", "[ff0e::1]", "[2001:db8::1]", "[100::1]",
+    "127.0.0.1..", "00000177.0.0.1", "0x7F.0X0.0.0x1", "127.0x0.0.01", "4294967295", "[2002:a9fe:a9fe::1]", "[::ffff:0:127.0.0.1]",
+    "[64:ff9b::10.0.0.1]", "[3fff::1]", "[5f00::1]", "[fe80::1%25lo]", "[::1%25lo]", "[::ffff:127.0.0.1%25lo]", "[0::0.0.0.1]",
 )  # fmt: skip
 SPELLED = (
     "https://localhost:{port}/",
     "https://LOCALHOST.:{port}/",
     "https://①②⑦.⓪.⓪.①:{port}/",
     "https://127。0。0。1:{port}/",
+    "https://\uff11\uff12\uff17.0.0.1:{port}/",
+    "https://127｡0｡0｡1:{port}/",
+    "https://ⓛocalhost:{port}/",
+    "https://local\u00adhost:{port}/",
+    "https://127.0.0.1%2epublic.test@localhost:{port}/",
     "https://public.test@127.0.0.1:{port}/",
     "https://public.test:443@127.0.0.1:{port}/",
     "https://127.0.0.1:{port}#@public.test/",
@@ -171,6 +179,42 @@ async def test_a_public_address_may_stand_in_nat64(attempts: Attempts) -> None:
         with pytest.raises(httpx.ConnectError):
             await guarded.post("https://[64:ff9b::93.184.215.14]/", content=b"{}")
     assert len(attempts) == 1
+
+
+async def test_a_name_that_resolves_otherwise_each_time_leads_nowhere_else(
+    attempts: Attempts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at a name and the connection nothing is looked up again: each look-up is judged, and what it found is called."""
+    canary, look_up = Canary(), socket.getaddrinfo
+    answers = cycle([[PUBLIC], ["127.0.0.1"], ["127.0.0.1", PUBLIC], ["::ffff:127.0.0.1"]])
+
+    def rebound(host: str, port: int, *rest: Any) -> list[Any]:
+        monkeypatch.setitem(NAMES, "rebound.test", next(answers))
+        return look_up(host, port, *rest)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebound)
+    forbidden = 0
+    async with canary.listening() as port:
+        for _ in range(12):
+            async with client(f":{port}") as guarded:  # without what the former one remembers of the name
+                with pytest.raises(httpx.ConnectError) as refused:
+                    await guarded.post(f"https://rebound.test:{port}/", content=b"{}")
+                forbidden += isinstance(refused.value, TargetForbidden)
+    assert canary.reached == 0
+    assert set(attempts) == {PUBLIC}
+    assert forbidden == 6
+
+
+def test_an_address_that_nobody_looked_at_has_no_socket() -> None:
+    """The last line: whatever a resolver or a connector does, the socket is made for an address that may be called, or not at all."""
+    gate = _Gate(AllowedTargets(), tls=True)
+    for family, address in (
+        (socket.AF_INET, ("127.0.0.1", 443)),
+        (socket.AF_INET6, ("::1", 443, 0, 0)),
+        (socket.AF_INET6, ("::ffff:10.0.0.1", 443, 0, 0)),
+    ):
+        with pytest.raises(OSError, match="may not be called"):
+            gate((family, socket.SOCK_STREAM, 0, "", address))
 
 
 @pytest.mark.parametrize("turned", [False, True])

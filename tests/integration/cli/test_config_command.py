@@ -7,6 +7,8 @@ import pytest
 import yaml
 from tests.rendered_manifests import manifests
 
+from tocsin.contracts.vocabulary import Channel
+
 from .conftest import Run
 
 ROUTER = {
@@ -42,9 +44,8 @@ def test_a_file_of_variables_is_read_for_all_and_nothing_of_the_environment(
     ran = tocsin("config", "check", "--env-file", str(file), KAFKA_BOOTSTRAP_SERVERS="kafka:9092")
     assert ran.code == 2
     assert "s3cret" not in ran.out + ran.err
-    everyone = (
-        "ingest, router, scheduler, dispatch-email, dispatch-sms, dispatch-push, ledger, ledger-witness"
-    )
+    dispatchers = ", ".join(channel.dispatcher for channel in Channel)
+    everyone = f"ingest, router, scheduler, {dispatchers}, ledger, ledger-witness"
     assert ran.out.startswith(f"error\t{everyone}\tKAFKA_BOOTSTRAP_SERVERS is not set;")
     assert f"warning\t{everyone}\tKAFKA_BOOTSTRAP_SERVER is no setting" in ran.out
     assert "did you mean KAFKA_BOOTSTRAP_SERVERS?" in ran.out
@@ -56,7 +57,7 @@ def test_manifests_are_read_as_kustomize_prints_them(tocsin: Run, tmp_path: Path
     file.write_text(yaml.safe_dump_all(objects))
     ran = tocsin("config", "check", "--manifests", str(file))
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.startswith("Nothing is wrong. Looked at: Deployment dispatch-email, ")
+    assert ran.out.startswith("Nothing is wrong. Looked at: Deployment dispatch-chat, ")
 
     (shared,) = (
         thing

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tocsin.contracts.vocabulary import Channel
 from tocsin.dev.kafka import KafkaServer
 
 from .conftest import Run, Runs
@@ -35,7 +36,8 @@ async def test_from_an_empty_cluster_to_groups_that_nobody_runs(
     assert "Nobody is a member of any group of router; 0 records wait." in told
     assert all(what.startswith("Nobody is a member of ") for what in told)
     assert {"TocsinComponentGone"} < {finding["runbook"] for finding in ran.json}
-    assert "Not asked: dispatch-email, dispatch-push, dispatch-sms: nobody runs it" in ran.err
+    dispatchers = ", ".join(sorted(channel.dispatcher for channel in Channel))
+    assert f"Not asked: {dispatchers}: nobody runs it" in ran.err
 
 
 async def test_a_process_that_does_not_answer_is_named(tocsin_soon: Runs, broker: KafkaServer) -> None:

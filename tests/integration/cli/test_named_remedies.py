@@ -34,6 +34,7 @@ class Installation:
         self.folder = folder
         folder.mkdir(exist_ok=True)
         (folder / "providers.toml").write_text(PROVIDERS)
+        (folder / "inbox.toml").write_text('[[providers]]\nname = "inbox"\nkind = "inbox"\n')
         (folder / "token").write_text("secret")
         self.env = {
             "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
@@ -43,6 +44,7 @@ class Installation:
             "DATABASE_URL": database,
             "ROUTER_HASH_KEYS": f"h1:{'h' * 32}",
             "DISPATCH_SMS_PROVIDERS_FILE": str(folder / "providers.toml"),
+            "DISPATCH_INAPP_PROVIDERS_FILE": str(folder / "inbox.toml"),
         }
 
     async def run(self, text: str) -> str:
@@ -143,6 +145,9 @@ TROUBLES = [
     ),
     Trouble(
         name="no tables of the scheduler", make=no_tables, service="tocsin.scheduler", command="python -m tocsin.scheduler migrate"
+    ),
+    Trouble(
+        name="no tables of inboxes", make=no_tables, service="tocsin.dispatch_inapp", command="python -m tocsin.dispatch_inapp migrate"
     ),
     Trouble(
         name="topics of different sizes", make=one_topic_is_larger, service="tocsin.router worker", command="tocsin topics apply",

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from tocsin.database import DatabaseSettings, create_engine
+from tocsin.dispatch_inapp.migrations import MIGRATIONS as INBOX
 from tocsin.ledger.migrations import MIGRATIONS as LEDGER
 from tocsin.router.migrations import MIGRATIONS as DIRECTORY
 from tocsin.scheduler.migrations import MIGRATIONS as SCHEDULER
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.postgres
 
 async def test_every_column_of_every_schema(database_url: str) -> None:
     engine = create_engine(DatabaseSettings(url=database_url), application="test")
-    for migrations in (DIRECTORY, LEDGER, SCHEDULER):
+    for migrations in (DIRECTORY, LEDGER, SCHEDULER, INBOX):
         await migrations.upgrade(engine)
     columns: dict[str, set[str]] = defaultdict(set)
     async with engine.connect() as connection:

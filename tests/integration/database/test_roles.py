@@ -19,9 +19,16 @@ from tocsin.dev.postgres import programs, run_sql
 pytestmark = pytest.mark.postgres
 
 FILE = Path(__file__).parents[3] / "deploy" / "postgres" / "roles.sql"
-SCHEMAS = {"router": "directory", "scheduler": "scheduler"}
-"""Service whose role is not the owner → its schema."""
-OWNERS = ("router_owner", "scheduler_owner", "ledger_owner")
+SCHEMAS = {"router": "directory", "scheduler": "scheduler", "inbox": "inbox"}
+"""Role of a service that is not the owner → its schema."""
+MODULES = {
+    "router_owner": "tocsin.router",
+    "scheduler_owner": "tocsin.scheduler",
+    "ledger_owner": "tocsin.ledger",
+    "inbox_owner": "tocsin.dispatch_inapp",
+}
+"""Owner → who makes its tables."""
+OWNERS = tuple(MODULES)
 PASSWORD = "of-this-test-alone"
 
 
@@ -57,7 +64,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The same with tables, made by their owners."""
     with with_roles(tmp_path_factory.mktemp("roles")) as url:
         for owner in OWNERS:
-            migrated = ended(as_role(url, owner), f"tocsin.{owner.removesuffix('_owner')}", "migrate")
+            migrated = ended(as_role(url, owner), MODULES[owner], "migrate")
             assert migrated.returncode == 0, migrated.stderr
         yield url
 
@@ -68,7 +75,7 @@ def test_before_postgresql_16_the_same_file_gives_the_same_rights(tmp_path: Path
     with with_roles(tmp_path / "server", installed_in=fifteen()) as url:
         assert run_sql(url, "SHOW server_version").startswith("15.")
         for owner in OWNERS:
-            migrated = ended(as_role(url, owner), f"tocsin.{owner.removesuffix('_owner')}", "migrate")
+            migrated = ended(as_role(url, owner), MODULES[owner], "migrate")
             assert migrated.returncode == 0, migrated.stderr
         for role, schema in SCHEMAS.items():
             lacking = f"""SELECT tablename FROM pg_tables WHERE schemaname = '{schema}'
@@ -139,7 +146,7 @@ def test_each_owner_dumps_its_schema_and_restores_it_on_a_new_server(database: s
             schema = SCHEMAS.get(owner.removesuffix("_owner"), "ledger")
             dump(as_role(database, owner), schema, tmp_path / schema)
             restore(as_role(restored, owner), schema, tmp_path / schema)
-            again = ended(as_role(restored, owner), f"tocsin.{owner.removesuffix('_owner')}", "migrate")
+            again = ended(as_role(restored, owner), MODULES[owner], "migrate")
             assert (again.returncode, again.stdout) == (0, f"Schema {schema} is up to date.\n")
         for service, schema in SCHEMAS.items():
             test_a_service_reads_and_writes_the_rows_of_every_table(restored, service, schema)

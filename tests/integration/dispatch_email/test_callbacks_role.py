@@ -1,7 +1,9 @@
 """`python -m tocsin.dispatch_email callbacks` as an operator runs it, on a broker that goes away and comes back."""
 
+import asyncio
 import json
 import os
+import re
 import signal
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
@@ -33,9 +35,12 @@ pytestmark = pytest.mark.kafka
 
 PARTITIONS = 3
 KEY = ec.generate_private_key(ec.SECP256R1())
+TOKEN = "marked-token-" + "t" * 19
 REF_KEY = RefKey("1", "k" * 32)
 MARKERS = ("marked", "sealed-for-nobody", "kkkkkkkk")
 """What must be in no record, line, metric, span or answer: addresses and texts of providers, tokens, keys."""
+SEALED: list[str] = []
+"""Refs that were made; they must be nowhere either."""
 PROVIDERS = """
 [[providers]]
 name = "sendgrid"
@@ -103,7 +108,7 @@ def settings(broker: KafkaServer, topic_prefix: str) -> KafkaSettings:
 def env(settings: KafkaSettings, tmp_path: Path) -> dict[str, str]:
     der = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "key").write_text(b64encode(der).decode())
-    (tmp_path / "token").write_text("marked-token")
+    (tmp_path / "token").write_text(TOKEN)
     (tmp_path / "providers.toml").write_text(PROVIDERS)
     return {
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
@@ -135,7 +140,9 @@ async def records(settings: KafkaSettings) -> list[ConsumerRecord]:
 
 def ref(instance: str, recipient: str) -> str:
     refs = Refs([REF_KEY], channel=Channel.EMAIL, instance=instance)
-    return refs.seal(job_for(Channel.EMAIL, recipient=recipient)) or ""
+    sealed = refs.seal(job_for(Channel.EMAIL, recipient=recipient)) or ""
+    SEALED.append(sealed)
+    return sealed
 
 
 def event(name: str, recipient: str, **fields: Any) -> dict[str, Any]:
@@ -184,7 +191,7 @@ async def everything_told(env: dict[str, str], broker: KafkaServer, log: Path) -
             event("bounce", "eve", type="bounce", status="5.1.1"),
         )
         assert (await tell(url, *events)).status_code == 200
-        assert (await hand_over(url, "marked-token")).status_code == 200
+        assert (await hand_over(url, TOKEN)).status_code == 200
         assert (await hand_over(url, "marked-other")).status_code == 403
         assert (await tell(url, event("delivered", "ada", tocsin_ref="sealed-for-nobody"))).status_code == 200
         assert (await tell(url, event("delivered", "ada", tocsin_ref=ref("own", "ada")))).status_code == 200
@@ -227,7 +234,45 @@ async def test_receipts_come_onto_status_also_over_a_broker_that_was_away(
         assert record.key == f"acme/{status.recipient}".encode()
         assert record.partition == partition_for(record.key, PARTITIONS)
     said += "".join((record.value or b"").decode() for record in stored)
-    assert [marker for marker in MARKERS if marker in said] == []
+    assert [marker for marker in (*MARKERS, *SEALED) if marker in said] == []
+
+
+async def test_a_role_that_is_killed_before_it_answers_loses_nothing_and_doubles_nothing(
+    env: dict[str, str], settings: KafkaSettings, broker: KafkaServer, tmp_path: Path
+) -> None:
+    await make_topics(settings)
+    events = [event("delivered", f"r-{number}") for number in range(200)]
+    async with service_process("tocsin.dispatch_email", "callbacks", env=env, log=tmp_path / "log") as role:
+        await until(role.ready, seconds=120)
+        operations, url = await role.addresses(2)
+        assert (
+            await tell(url, event("open", "before"))
+        ).status_code == 200  # connections to Kafka are open now
+        async with frozen(broker):
+            call = asyncio.create_task(tell(url, *events))
+            await until(lambda: holds_bytes(operations), seconds=60)
+            role.process.kill()
+            with pytest.raises(httpx.HTTPError):
+                await call
+    async with service_process("tocsin.dispatch_email", "callbacks", env=env, log=tmp_path / "log2") as role:
+        await until(role.ready, seconds=120)
+        _, url = await role.addresses(2)
+        assert (await tell(url, *events)).status_code == 200
+    told = [
+        status
+        for record in await records(settings)
+        if isinstance(status := decode_status(record.value or b""), Status) and status.status == "delivered"
+    ]
+    assert {status.recipient for status in told} == {f"r-{number}" for number in range(200)}
+    assert len({status.status_id for status in told}) == 200
+
+
+async def holds_bytes(operations: str) -> bool:
+    """Whether records were given to Kafka that it has not acknowledged."""
+    async with httpx.AsyncClient() as client:
+        text = (await client.get(f"{operations}/metrics")).text
+    held = re.search(r"^tocsin_producer_buffered_bytes\{[^}]*\} (\S+)$", text, re.MULTILINE)
+    return held is not None and float(held[1]) > 0
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,12 @@ MATRIX: Final[dict[tuple[str, str], Asks]] = {
     ("PUT", "/v1/tenant"): CHANGE,
     ("GET", "/v1/tenant/inbox-keys"): READ,
     ("PUT", "/v1/tenant/inbox-keys"): CHANGE,
+    ("GET", "/v1/webhook-endpoints"): READ,
+    ("GET", "/v1/webhook-endpoints/{endpoint}"): READ,
+    ("PUT", "/v1/webhook-endpoints/{endpoint}"): CHANGE,
+    ("DELETE", "/v1/webhook-endpoints/{endpoint}"): CHANGE,
+    ("POST", "/v1/webhook-endpoints/{endpoint}/secrets"): CHANGE,
+    ("DELETE", "/v1/webhook-endpoints/{endpoint}/secrets/former"): CHANGE,
     ("GET", "/v1/me/preferences"): OWN,
     ("PUT", "/v1/me/preferences"): OWN,
     ("PATCH", "/v1/me/preferences"): OWN,
@@ -134,6 +140,7 @@ NAMES = {
     "workflow": "shipped",
     "channel": "sms",
     "name": "default",
+    "endpoint": "shop",
     "locale": "de",
     "revision": "1",
     "tenant": "acme",
@@ -147,6 +154,7 @@ FILLED: dict[str, Any] = {
     "categories/orders": {"default": "required"},
     "workflows/shipped": FLOW,
     "workflows/shipped/templates/sms/default/de": {"parts": {"body": "Hallo"}, "publish": True},
+    "webhook-endpoints/shop": {"url": "https://hooks.shop.example/"},
 }
 """Tenant acme before a test."""
 BODIES: dict[str, Any] = {

@@ -11,7 +11,15 @@ import msgspec
 import pytest
 from tests.unit.ingest.conftest import WayIn, way_in
 from tests.unit.router_worker.conftest import Worker, Written, workflow
-from tests.value_cases import DEVICE_TOKENS, EMAILS, LOCALES, PHONES, RECIPIENT_IDS, TIME_ZONES
+from tests.value_cases import (
+    CHAT_ADDRESSES,
+    DEVICE_TOKENS,
+    EMAILS,
+    LOCALES,
+    PHONES,
+    RECIPIENT_IDS,
+    TIME_ZONES,
+)
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import CategoryRecord, TenantRecord
@@ -126,6 +134,15 @@ async def test_every_way_in_has_the_same_answer_for_a_device_token(ways: dict[st
         expected = "device_invalid" if canonical is None else given
         answers = {name: await way(given) for name, way in ways.items()}
         assert answers == dict.fromkeys(ways, expected), repr(token)
+
+
+async def test_every_way_in_has_the_same_answer_for_a_place_in_a_chat(ways: dict[str, Way]) -> None:
+    for kind, addresses in CHAT_ADDRESSES.items():
+        for address, taken in addresses.items():
+            given = {"id": "user-17", "chats": [{"id": "team", "kind": kind, "address": address}]}
+            expected = given if taken else "chat_invalid"
+            answers = {name: await way(given) for name, way in ways.items()}
+            assert answers == dict.fromkeys(ways, expected), repr(address)
 
 
 @pytest.mark.parametrize("inline", [False, True])

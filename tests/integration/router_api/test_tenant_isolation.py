@@ -22,18 +22,21 @@ NAMES = {
     "channel": "sms",
     "locale": "de",
     "revision": "1",
+    "endpoint": "shop",
 }
 BODIES: dict[str, Any] = {
     "publish": {},
     "preview": {"channel": "sms"},
     "rotate": {},
     "devices": {"token": "theirs"},
+    "secrets": {},
     "templates": {"parts": {"body": "theirs"}},
 }
 # A PUT under a name of one's own creates; it is shown below that this leaves the other tenant's alone.
 CREATES = {
     ("PUT", "/v1/recipients/{recipient}"),
     ("PUT", "/v1/categories/{category}"),
+    ("PUT", "/v1/webhook-endpoints/{endpoint}"),
 }
 # Answers for the caller's own tenant whatever exists: lists, creations, and preferences, which anybody has (none).
 OF_THE_CALLER = {
@@ -62,6 +65,7 @@ async def fill(client: httpx.AsyncClient) -> str:
     await client.put(
         "/v1/workflows/shipped/templates/sms/default/de", json={"parts": {"body": "Hallo"}, "publish": True}
     )
+    await client.put("/v1/webhook-endpoints/shop", json={"url": "https://hooks.shop.example/"})
     preferences = {"preferences": [{"channel": "sms", "enabled": False}]}
     assert (await client.put("/v1/recipients/ada/preferences", json=preferences)).status_code == 200
     await client.post("/v1/suppressions", json={"channel": "email", "address": "ada@example.com"})
@@ -85,6 +89,7 @@ async def everything(client: httpx.AsyncClient, key_id: str) -> list[Any]:
         "/v1/recipients",
         "/v1/recipients/ada/preferences",
         "/v1/categories",
+        "/v1/webhook-endpoints",
         "/v1/workflows",
         "/v1/workflows/shipped/templates",
         f"/v1/api-keys/{key_id}",

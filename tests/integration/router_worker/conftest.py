@@ -128,7 +128,7 @@ class Site:
             CategoryRecord(tenant="acme", key="orders"),
             WorkflowRecord(
                 tenant="acme", key="shipped", revision=1, event_types=["com.shop.shipped"], category="orders",
-                lane=Lane.CRITICAL, steps=[Step(name="1", channels=tuple(Channel))],
+                lane=Lane.CRITICAL, steps=[Step(name="1", channels=tuple(PARTS))],
             ),
             *(
                 TemplateRecord(tenant="acme", workflow="shipped", channel=channel, locale="en", revision=1, parts=parts)

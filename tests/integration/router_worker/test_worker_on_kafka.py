@@ -33,7 +33,7 @@ async def test_one_event_becomes_three_jobs_with_their_story(site, until):
     (decision,) = await site.decisions()
     assert [target.outcome for target in await site.targets()] == ["routed"] * 3
     assert decision.cause == ref
-    jobs = {channel: (await site.jobs(channel))[0] for channel in Channel}
+    jobs = {channel: (await site.jobs(channel))[0] for channel in (Channel.EMAIL, Channel.SMS, Channel.PUSH)}
     assert jobs[Channel.EMAIL].private.address == "p0@example.test"
     assert jobs[Channel.SMS].private.content.body == "Sms Ann"
     assert jobs[Channel.PUSH].private.address == "p0-t"
@@ -75,7 +75,16 @@ async def test_the_same_id_at_once_in_two_partitions_and_two_lanes_is_one_notifi
     await second.leave()
     assert len({decision.notification_id for decision in await decisions()}) == 1
     assert len({decision.status_id for decision in await decisions()}) == 5
-    assert sum([len(await site.jobs(channel, lane)) for lane in lanes for channel in Channel]) == 3
+    assert (
+        sum(
+            [
+                len(await site.jobs(channel, lane))
+                for lane in lanes
+                for channel in (Channel.EMAIL, Channel.SMS, Channel.PUSH)
+            ]
+        )
+        == 3
+    )
 
 
 async def test_what_is_switched_off_is_skipped_with_the_rule(site, until):

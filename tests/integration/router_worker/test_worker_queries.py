@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import insert
 
 from tocsin.contracts.ids import claim_key
-from tocsin.contracts.recipients import Device
+from tocsin.contracts.recipients import ChatPlace, Device
 from tocsin.router import tables
 from tocsin.router.policy import Preference, StoredRecipient
 from tocsin.router.worker.dedupe import Claim, Claims
@@ -83,8 +83,16 @@ async def test_facts_of_all_in_one_query(database):
                     "email": "a@example.test",
                     "locale": "de",
                     "attributes": {"n": [1]},
+                    "chats": [{"id": "team", "kind": "slack", "address": "C1"}],
                 },
-                {"tenant": "other", "id": "ann", "email": "b@example.test", "locale": None, "attributes": {}},
+                {
+                    "tenant": "other",
+                    "id": "ann",
+                    "email": "b@example.test",
+                    "locale": None,
+                    "attributes": {},
+                    "chats": [],
+                },
             ],
         )
         await db.execute(
@@ -118,6 +126,7 @@ async def test_facts_of_all_in_one_query(database):
         locale="de",
         attributes={"n": [1]},
         devices=(Device(id="d1", token="t-d1"), Device(id="d2", token="t-d2", app="shop")),
+        chats=(ChatPlace(id="team", kind="slack", address="C1"),),
     )
     assert stored[asked[1]] == StoredRecipient(known=True, email="b@example.test")
     off = Preference("sms", "*", "*", False, "one_click", CHANGED_AT)

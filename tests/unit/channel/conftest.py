@@ -12,7 +12,7 @@ import pytest
 from tocsin.channel import Accepted, Answer, InstanceConfig, NotSent, ProviderKind
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.deferral import DeferralPolicy
-from tocsin.channel.lane_context import LaneContext
+from tocsin.channel.lane_context import LaneContext, TurnOf, recipients_turn
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.rates import NO_LIMITS, Rates
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -168,6 +168,7 @@ class LaneBench:
     channel: Channel = Channel.SMS
     kinds: Mapping[str, ProviderKind[Any]] | None = None
     """Others than the scripted one, for a file of its own."""
+    turn_of: TurnOf = recipients_turn
     cluster: MemoryCluster = field(default_factory=lambda: MemoryCluster(prefix="t."))
     versions: RecipientVersions = field(default_factory=RecipientVersions)
     cancellations: Cancellations = field(default_factory=lambda: Cancellations(service="test"))
@@ -239,6 +240,7 @@ class LaneBench:
             send_timeout=send_timeout,
             deferral=self.deferral,
             window_bytes=64 * 1024 * 1024,
+            turn_of=self.turn_of,
             failpoints=failpoints,
         )
 

@@ -1,16 +1,21 @@
 """What a callback is answered, what of it is written, and what nobody ever sees of it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid5
 
 import httpx
 import pytest
 from prometheus_client import REGISTRY
+from pydantic import TypeAdapter, ValidationError
+from tests.log_lines import lines_of
 
 from tocsin.channel.callbacks import Callbacks, callbacks_app
+from tocsin.channel.callbacks_role import PublicUrl
 from tocsin.channel.provider_config import ProvidersInvalid, SecretFile
 from tocsin.channel.receipts import (
     Cause,
@@ -27,9 +32,10 @@ from tocsin.channel.receipts import (
 from tocsin.channel.receivers import Receivers
 from tocsin.channel.ref import RefKey, Refs
 from tocsin.contracts.codec import decode_status
-from tocsin.contracts.ids import recipient_key, status_id
+from tocsin.contracts.ids import NAMESPACE, recipient_key, status_id
 from tocsin.contracts.statuses import Receipt, Status
 from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import RECEIPTS as TOLD
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
 from tocsin.kafka import NotStored, Overloaded, ProducerRecord, RecordMetadata
 from tocsin.runtime import Clock, Health
@@ -50,13 +56,13 @@ class SpokenConfig(ReceiptsConfig):
 class Spoken:
     """A provider whose signature is a password, and that tells what the test has it tell."""
 
-    tells: Sequence[ProviderEvent] | Cause = ()
+    tells: Sequence[ProviderEvent | Cause] | Cause = ()
 
     def __init__(self, config: SpokenConfig, clock: Clock) -> None:
         self.passwords = {file.get_secret_value() for file in config.password_files}
         self.asked: list[RawRequest] = []
 
-    async def verify(self, request: RawRequest) -> Sequence[ProviderEvent]:
+    async def verify(self, request: RawRequest) -> Sequence[ProviderEvent | Cause]:
         self.asked.append(request)
         if request.headers.get("x-password") not in self.passwords:
             raise Refused(Cause.SIGNATURE)
@@ -74,10 +80,13 @@ class Topic:
     def __init__(self) -> None:
         self.records: list[ProducerRecord] = []
         self.away: Exception | None = None
+        self.stores = 0
+        """So many records of a call are stored before Kafka is away."""
 
     async def publish(self, records: Sequence[ProducerRecord], *, timeout: float) -> list[RecordMetadata]:  # noqa: ASYNC109 - as Publisher has it
         await asyncio.sleep(0)
         if self.away is not None:
+            self.records += records[: self.stores]
             raise self.away
         self.records += records
         return [RecordMetadata(record.topic, 0, number, 0) for number, record in enumerate(records)]
@@ -128,7 +137,7 @@ class Role:
 
     async def call(
         self,
-        *tells: ProviderEvent,
+        *tells: ProviderEvent | Cause,
         path: str = "/callbacks/primary",
         body: bytes = b"{}",
         headers: Mapping[str, str] | None = None,
@@ -145,6 +154,12 @@ class Role:
 @pytest.fixture
 def role(tmp_path: Path) -> Role:
     return Role(tmp_path)
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    with lines_of("dispatch-email-callbacks") as out:
+        yield out
 
 
 def ref(instance: str = "primary", keys: Sequence[RefKey] = KEYS) -> str | None:
@@ -265,6 +280,68 @@ async def test_while_kafka_is_away_the_provider_is_asked_to_repeat(
     assert [status.status for status in role.topic.statuses] == ["delivered"]
 
 
+async def test_a_thousand_events_of_which_some_were_stored_before_kafka_went_away(role: Role) -> None:
+    names = [StatusName.DELIVERED, StatusName.OPENED, StatusName.BOUNCED, StatusName.CLICKED]
+    events = [told(names[number % 4], id=f"e-{number}") for number in range(1000)]
+    before = counted("tocsin_receipts_total", status="delivered")
+    role.topic.away, role.topic.stores = NotStored("No acknowledgement within 5 s."), 337
+    assert (await role.call(*events)).status_code == 503
+    assert counted("tocsin_receipts_total", status="delivered") == before
+    role.topic.away = None
+    assert (await role.call(*events)).status_code == 200
+    assert len(role.topic.records) == 1337
+    assert {status.cause for status in role.topic.statuses} == {f"e-{number}" for number in range(1000)}
+    assert len({status.status_id for status in role.topic.statuses}) == 1000
+    assert counted("tocsin_receipts_total", status="delivered") == before + 250
+
+
+async def test_an_event_that_cannot_be_read_costs_none_of_the_others(role: Role) -> None:
+    before = counted("tocsin_receipts_refused_total", cause="unreadable")
+    role.topic.away = NotStored("No acknowledgement within 5 s.")
+    assert (await role.call(told(id="e-1"), Cause.UNREADABLE, told(id="e-2"))).status_code == 503
+    assert counted("tocsin_receipts_refused_total", cause="unreadable") == before
+    role.topic.away = None
+    assert (await role.call(told(id="e-1"), Cause.UNREADABLE, told(id="e-2"))).status_code == 200
+    assert [status.cause for status in role.topic.statuses] == ["e-1", "e-2"]
+    assert counted("tocsin_receipts_refused_total", cause="unreadable") == before + 1
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (AT.astimezone(timezone(timedelta(hours=14))), AT),
+        (datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))), None),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), None),
+        (None, None),
+    ],
+)
+async def test_times_of_providers_are_told_in_utc(
+    role: Role, at: datetime | None, expected: datetime | None
+) -> None:
+    assert (await role.call(told(at=at))).status_code == 200
+    (status,) = role.topic.statuses
+    assert status.receipt == Receipt(id="e-1", at=expected)
+
+
+async def test_the_id_of_a_status_is_the_one_that_is_published(role: Role) -> None:
+    """A UUIDv5 of the JSON array [delivery, status, receipt]."""
+    await role.call(told(StatusName.OPENED, id="ZXZlbnQ="))
+    (status,) = role.topic.statuses
+    name = f'["{JOB.delivery_id}","opened","ZXZlbnQ="]'
+    assert status.status_id == str(uuid5(NAMESPACE, name))
+
+
+async def test_every_count_is_shown_from_the_start(role: Role, tmp_path: Path) -> None:
+    role.write('password_files = ["password"]', name="another")
+    await role.receivers.reload()
+    for status in [*TOLD, "noted"]:
+        labels = {"channel": "email", "provider": "another", "status": status}
+        assert REGISTRY.get_sample_value("tocsin_receipts_total", labels) == 0
+    for cause in set(Cause) - {Cause.INSTANCE}:
+        labels = {"channel": "email", "provider": "another", "cause": cause}
+        assert REGISTRY.get_sample_value("tocsin_receipts_refused_total", labels) == 0
+
+
 async def test_an_instance_that_takes_none_is_counted_under_no_name_of_the_callers(role: Role) -> None:
     before = counted("tocsin_receipts_refused_total", provider="none", cause="instance")
     answer = await role.call(path="/callbacks/made-up-by-a-stranger")
@@ -309,10 +386,34 @@ async def test_a_secret_is_replaced_while_both_work(role: Role, tmp_path: Path) 
     assert await answers() == [403, 200]
 
 
-async def test_a_file_that_became_invalid_changes_nothing(role: Role) -> None:
+async def test_a_file_that_became_invalid_changes_nothing_and_is_told(role: Role, lines: io.StringIO) -> None:
     role.write('password_files = ["not-there"]')
-    await role.receivers.reload()
+    for _ in range(2):
+        await role.receivers.reload()
     assert (await role.call(told())).status_code == 200
+    assert lines.getvalue().count("not-there cannot be read: No such file or directory") == 1
+    assert "right" not in lines.getvalue()
+
+
+async def test_a_secret_that_nobody_may_read_is_told_and_read_once_somebody_may(
+    role: Role, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: io.StringIO
+) -> None:
+    secret, read = tmp_path / "password", Path.read_text
+
+    def refused(path: Path, encoding: str | None = None) -> str:
+        if path == secret and not path.stat().st_mode & 0o400:  # root may read it all the same
+            raise PermissionError(13, "Permission denied")
+        return read(path, encoding)
+
+    monkeypatch.setattr(Path, "read_text", refused)
+    secret.write_text("next")
+    secret.chmod(0o000)
+    await role.receivers.reload()
+    assert "password cannot be read: Permission denied" in lines.getvalue()
+    assert (await role.call(told(), headers={"x-password": "right"})).status_code == 200
+    secret.chmod(0o600)
+    await role.receivers.reload()
+    assert (await role.call(told(), headers={"x-password": "next"})).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -329,6 +430,10 @@ async def test_a_file_that_became_invalid_changes_nothing(role: Role) -> None:
             "`colour` is no setting",
         ),
         ('[[providers]]\nkind = "spoken"\n[providers.receipts]\npassword_files = []', "has no `name`"),
+        (
+            '[[providers]]\nname = "A/b"\nkind = "spoken"\n[providers.receipts]\npassword_files = []',
+            "has no `name` of a-z, 0-9 and -",
+        ),
     ],
 )
 def test_faults_of_the_file(tmp_path: Path, text: str, sentence: str) -> None:
@@ -362,6 +467,27 @@ def test_of_a_providers_text_only_its_code_is_kept(texts: tuple[str | None, ...]
 
 
 @pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("https://callbacks.example.com/email/", None),
+        ("http://[::1]:8080", None),
+        ("callbacks.example.com", "write an address"),
+        ("https://callbacks.example.com:port", "write an address"),
+        ("https://callbacks.example.com:99999", "write an address"),
+        ("https://:443", "write an address"),
+        ("https://user:secret@callbacks.example.com", "write an address"),
+        ("https://callbacks.example.com/?a=1", "write an address"),
+    ],
+)
+def test_the_address_that_providers_call(url: str, sentence: str | None) -> None:
+    if sentence is None:
+        assert TypeAdapter(PublicUrl).validate_python(url) == url.rstrip("/")
+        return
+    with pytest.raises(ValidationError, match=sentence):
+        TypeAdapter(PublicUrl).validate_python(url)
+
+
+@pytest.mark.parametrize(
     ("seconds", "stale"), [(0, False), (-300, False), (300, False), (301, True), (-301, True)]
 )
 def test_an_old_time_is_refused(seconds: float, stale: bool) -> None:
@@ -372,6 +498,14 @@ def test_an_old_time_is_refused(seconds: float, stale: bool) -> None:
     with pytest.raises(Refused) as refused:
         in_time(NOW.timestamp() + seconds, clock)
     assert refused.value.cause is Cause.STALE
+
+
+def test_a_provider_that_repeats_for_long_may_be_late() -> None:
+    now = NOW.timestamp()
+    in_time(now - 3600, ManualClock(NOW), late=3600)
+    for seconds in (now - 3601, now + 301):
+        with pytest.raises(Refused):
+            in_time(seconds, ManualClock(NOW), late=3600)
 
 
 def test_a_time_that_is_none_is_refused() -> None:

@@ -12,7 +12,7 @@ from tocsin.channel.order import RecipientOrder
 
 def delivery(recipient: bytes) -> Delivery:
     nothing, job = cast("Any", None), cast("Any", SimpleNamespace(retry=None))
-    return Delivery(nothing, nothing, job, recipient, taken_at=0.0)
+    return Delivery(nothing, nothing, job, recipient, taken_at=0.0, turn=recipient)
 
 
 def test_one_recipient_waits_for_its_own_and_for_no_other():
@@ -23,6 +23,16 @@ def test_one_recipient_waits_for_its_own_and_for_no_other():
     assert order.add(bob)
     assert order.done(ada) is next_of_ada
     assert order.done(next_of_ada) is None
+    assert order.add(delivery(b"ada"))
+
+
+def test_what_has_no_turn_waits_for_nothing():
+    order = RecipientOrder()
+    first, second = delivery(b"ada"), delivery(b"ada")
+    first.turn = second.turn = None
+    assert order.add(first)
+    assert order.add(second)
+    assert order.done(first) is None
     assert order.add(delivery(b"ada"))
 
 

@@ -13,7 +13,9 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from tocsin.channel import InstanceConfig, ProviderKind
+from tocsin.dispatch_chat.settings import KINDS as CHAT
 from tocsin.dispatch_email.settings import KINDS as EMAIL
+from tocsin.dispatch_inapp.settings import KINDS as INAPP
 from tocsin.dispatch_push.settings import KINDS as PUSH
 from tocsin.dispatch_sms.settings import KINDS as SMS
 from tocsin.testing.provider_suite import ProviderSuite
@@ -23,6 +25,8 @@ KINDS: dict[str, Mapping[str, ProviderKind[Any]]] = {
     "dispatch-email": EMAIL,
     "dispatch-sms": SMS,
     "dispatch-push": PUSH,
+    "dispatch-chat": CHAT,
+    "dispatch-inapp": INAPP,
 }
 every_kind = pytest.mark.parametrize(
     ("service", "name", "kind"),
@@ -87,14 +91,17 @@ def test_the_page_about_providers_says_what_a_second_send_does_and_which_have_fa
         "fcm": "FCM",
         "apns": "APNs",
         "webpush": "Web Push",
+        "slack": "Slack",
+        "slack_webhook": "Slack webhooks",
+        "inbox": "inboxes",
     }
     page = (SERVICES.parent / "docs" / "providers.md").read_text()
-    rows = dict(re.findall(r"^\| `(collapse|none)` \|.*\| (.*) \|$", page, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(once|collapse|none)` \|.*\| (.*) \|$", page, re.MULTILINE))
     kinds = {name: kind for of_channel in KINDS.values() for name, kind in of_channel.items()}
     assert names.keys() == kinds.keys()
     for name, kind in kinds.items():
         assert names[name] in rows[kind.idempotency], name
         adapter = kind.create.func if isinstance(kind.create, partial) else kind.create
-        assert hasattr(adapter, "far_end") == (name == "webpush"), (
-            f"{name}: docs/providers.md says that Web Push alone has far ends"
+        assert hasattr(adapter, "far_end") == (name in {"webpush", *CHAT}), (
+            f"{name}: docs/providers.md says that Web Push and chats alone have far ends"
         )

@@ -32,7 +32,15 @@ async def no_time(_seconds: float) -> None:
 @pytest.mark.parametrize("row", MAGIC)
 async def test_magic_recipients(channel: Channel, row: tuple[SandboxBehaviour, str, str, str, type]) -> None:
     behaviour, mail, phone, token, kind = row
-    address = {Channel.EMAIL: mail, Channel.SMS: phone, Channel.PUSH: token}[channel]
+    place = "sandbox-gone" if behaviour is SandboxBehaviour.GONE else token
+    address = {
+        Channel.EMAIL: mail,
+        Channel.SMS: phone,
+        Channel.PUSH: token,
+        Channel.CHAT: place,
+        Channel.WEBHOOK: place,
+        Channel.INAPP: place,
+    }[channel]
     sandbox = Sandbox(channel=channel, sleep=no_time)
     assert sandbox.behaviour(address) is behaviour
     answer = await sandbox.send(job_for(channel, address=address, test=True))
@@ -40,13 +48,14 @@ async def test_magic_recipients(channel: Channel, row: tuple[SandboxBehaviour, s
     assert address not in repr(answer)
 
 
-async def test_only_a_device_can_be_gone() -> None:
+async def test_what_a_gone_address_is_called() -> None:
     answers = {
         channel: await Sandbox(channel=channel).send(job_for(channel, address=address, test=True))
         for channel, address in (
             (Channel.EMAIL, "gone@sandbox.tocsin.test"),
             (Channel.SMS, "+15005550004"),
             (Channel.PUSH, "sandbox-unregistered"),
+            (Channel.CHAT, "sandbox-gone-7"),
         )
     }
     reasons = {channel: answer.reason for channel, answer in answers.items() if isinstance(answer, Rejected)}
@@ -54,6 +63,7 @@ async def test_only_a_device_can_be_gone() -> None:
         Channel.EMAIL: Reason.RECIPIENT_REFUSED,
         Channel.SMS: Reason.RECIPIENT_REFUSED,
         Channel.PUSH: Reason.DEVICE_GONE,
+        Channel.CHAT: Reason.ADDRESS_GONE,
     }
 
 

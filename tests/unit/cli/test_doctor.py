@@ -83,6 +83,6 @@ async def test_what_was_not_asked_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     assert (told.wrong, told.asked) == ([], ["2 processes"])
     assert [sentence.partition(":")[0] for sentence in told.not_asked] == [
         "the brokers, as KAFKA_BOOTSTRAP_SERVERS is not set",
-        "processes of scheduler, ledger, dispatch-email, dispatch-sms, dispatch-push (--process URL)",
+        "processes of scheduler, ledger, dispatch-email, dispatch-sms, dispatch-push, dispatch-chat, dispatch-webhook, dispatch-inapp (--process URL)",
         "Prometheus (--prometheus URL)",
     ]

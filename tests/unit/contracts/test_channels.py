@@ -5,14 +5,17 @@ import msgspec
 from tocsin.contracts.channels import (
     ADDRESS_FIELDS,
     CHANNELS,
+    CHAT_PLACE,
     DEVICE,
     MAIL_ADDRESS,
     PHONE_NUMBER,
+    Action,
+    ChatContent,
     EmailContent,
     PushContent,
 )
 from tocsin.contracts.codec import decode_job, encode
-from tocsin.contracts.recipients import Device, InlineRecipient
+from tocsin.contracts.recipients import ChatPlace, Device, InlineRecipient
 from tocsin.contracts.vocabulary import Channel
 from tocsin.testing.jobs import job_for
 
@@ -46,6 +49,34 @@ def test_a_delivery_to_a_device_needs_only_that_device():
     assert DEVICE.narrowed(None, "tablet") is None
     assert DEVICE.narrowed(InlineRecipient(id="ada"), "tablet") == InlineRecipient(id="ada")
     assert MAIL_ADDRESS.narrowed(ADA, "email") is ADA
+
+
+def test_each_place_in_a_chat_is_a_destination_of_its_kind():
+    team = ChatPlace(id="team", kind="slack", address="C1")
+    hook = ChatPlace(id="hook", kind="slack_webhook", address="https://hooks.slack.com/services/T/B/x")
+    ada = InlineRecipient(id="ada", chats=[team, hook])
+    assert CHAT_PLACE.destinations(ada) == [
+        ("team", "C1", "slack", None),
+        ("hook", "https://hooks.slack.com/services/T/B/x", "slack_webhook", None),
+    ]
+    assert CHAT_PLACE.narrowed(ada, "hook") == InlineRecipient(id="ada", chats=[hook])
+
+
+def test_buttons_become_actions_in_their_order():
+    spec = CHANNELS[Channel.CHAT]
+    texts = {
+        "text": "t",
+        "actions.2.label": "b",
+        "actions.2.url": "https://b",
+        "actions.1.label": "a",
+        "actions.1.url": "https://a",
+    }
+    assert spec.content_of(texts) == ChatContent(
+        text="t", actions=[Action(label="a", url="https://a"), Action(label="b", url="https://b")]
+    )
+    assert spec.incomplete_action(texts) is None
+    assert spec.incomplete_action({"text", "actions.3.label"}) == "actions.3.url"
+    assert spec.incomplete_action({"text", "actions.3.url"}) == "actions.3.label"
 
 
 def test_fields_with_one_address_are_known_by_name():

@@ -56,9 +56,12 @@ class Sample:
         monkeypatch.setattr(foreground, "wait_until_keys_work", self._nothing)
         monkeypatch.setattr(foreground, "seed", self._seed)
         monkeypatch.setattr(foreground, "wait_until_workflow_is_known", self._nothing)
+        monkeypatch.setattr(foreground, "point_webhooks_at", self._point)
         monkeypatch.setattr(foreground, "deliver", self._deliver)
 
     async def _nothing(self, _api: object) -> None: ...
+
+    async def _point(self, _api: object, _catcher: str) -> None: ...
 
     async def _seed(self, _api: object) -> None:
         self.seeded += 1

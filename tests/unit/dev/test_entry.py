@@ -31,6 +31,10 @@ GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         ("/u/token", "router"),
         ("/u//", "router"),
         ("/callbacks/twilio", None),
+        ("/email/callbacks/catcher/mail", "dispatch-email-callbacks"),
+        ("/sms/callbacks/catcher", "dispatch-sms-callbacks"),
+        ("/push/callbacks/catcher", None),
+        ("/email/metrics", None),
         ("/metrics", None),
         ("/v1/../metrics", None),
         ("/v1/%2e%2e/metrics", None),
@@ -95,6 +99,24 @@ async def behind_the_entry(answer: bytes = GOOD) -> AsyncIterator[tuple[Recorder
     yield recorder, port
     await entry.close()
     server.close()
+
+
+@pytest.mark.parametrize(
+    "target", [b"/email/callbacks/a/mail?ref=%20x", b"http://here:1/email/callbacks/a/mail?ref=%20x"]
+)
+async def test_callbacks_lose_the_first_word_of_their_path(target: bytes) -> None:
+    recorder = Recorder()
+    server = await asyncio.start_server(recorder.serve, "127.0.0.1", 0)
+    port = free_port()
+    service = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    entry = Entry(port=port, services={"dispatch-email-callbacks": service})
+    await entry.open()
+    request = b"POST %b HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok" % target
+    await exchange(port, request)
+    await entry.close()
+    server.close()
+    (got,) = recorder.requests
+    assert got.startswith(b"POST /callbacks/a/mail?ref=%20x HTTP/1.1\r\nHost: here\r\n")
 
 
 async def exchange(port: int, request: bytes, *, until: Callable[[bytes], bool] | None = None) -> bytes:

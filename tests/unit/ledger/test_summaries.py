@@ -1,6 +1,6 @@
 """What became of a notification, from what happened to it, in whatever order it comes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
@@ -117,6 +117,41 @@ def test_told_three_times_and_in_any_order_a_delivery_stands_the_same(data: st.D
     ]
     strongest = [name for name in TOLD[:5] if name in told]
     assert summary.channels == ({"email": strongest[-1]} if strongest else {})
+
+
+def test_in_every_order_a_delivery_stands_the_same(happened: Happened) -> None:
+    rows = [happened(name, 5, to="email", offset=TOLD.index(name)) for name in (*TOLD[:5], "opened")]
+    ends = {
+        (summary.state, summary.deliveries[0].engagement, summary.deliveries[0].at)
+        for order in permutations(rows)
+        for summary in [summarise([happened("accepted"), *(_taken_in(order))])]
+    }
+    assert {(state, engagement) for state, engagement, _ in ends} == {("complained", "opened")}
+
+
+def _taken_in(order: Sequence[StatusRow]) -> list[StatusRow]:
+    """What was told, with the time and place at which it was taken in."""
+    return [
+        replace(
+            row,
+            at=row.at + timedelta(seconds=place),
+            stored_at=row.stored_at + timedelta(seconds=place),
+            kafka_offset=place,
+        )
+        for place, row in enumerate(order)
+    ]
+
+
+def test_of_two_bounces_the_later_by_the_providers_clock_says_why(happened: Happened) -> None:
+    start = happened("accepted").at
+    first = happened("bounced", to="email", reason="soft_bounce", receipt=Receipt(id="a", at=start))
+    later = happened(
+        "bounced", to="email", reason="hard_bounce", receipt=Receipt(id="b", at=start + timedelta(seconds=9))
+    )
+    unclear = happened("delivered", to="email", receipt=Receipt(id="c"))
+    for order in permutations([first, later, unclear]):
+        (delivery,) = summarise([happened("accepted"), *_taken_in(order)]).deliveries
+        assert (delivery.state, delivery.reason) == (State.BOUNCED, "hard_bounce")
 
 
 def test_what_a_person_did_is_an_axis_of_its_own(happened: Happened) -> None:

@@ -272,7 +272,7 @@ def workflow(**changes: Any) -> WorkflowRecord:
         "event_types": ["com.shop.shipped"],
         "category": "orders",
         "lane": Lane.CRITICAL,
-        "steps": [Step(name="1", channels=tuple(Channel))],
+        "steps": [Step(name="1", channels=tuple(PARTS))],
         "data_schema": {"type": "object", "properties": {"name": {"type": "string"}}},
     }
     return WorkflowRecord(**(fields | changes))

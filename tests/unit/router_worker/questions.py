@@ -31,6 +31,7 @@ PARTS = {
     },
     Channel.SMS: {"body": "Sms {{ data.name }}"},
     Channel.PUSH: {"title": "Push", "body": "Push {{ data.name }}"},
+    Channel.WEBHOOK: {"body": "Webhook {{ data.name }}"},
 }
 STORED = StoredRecipient(
     known=True,
@@ -47,7 +48,7 @@ TENANT = TenantRecord(
     providers={Channel.SMS: ["twilio-a"]},
 )
 CATEGORY = CategoryRecord(tenant="acme", key="orders")
-ON_ALL = Step(name="1", channels=tuple(Channel))
+ON_ALL = Step(name="1", channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH))
 ON_SMS = Step(name="1", channels=(Channel.SMS,))
 WORKFLOW = WorkflowRecord(
     tenant="acme", key="shipped", revision=1, event_types=["com.shop.shipped"], category="orders",
@@ -90,7 +91,7 @@ def question(**changes: Any) -> DecisionInput:
         "tenant": TENANT,
         "workflow": WORKFLOW,
         "category": CATEGORY,
-        "templates": {(channel, "default"): {"en": template(channel)} for channel in Channel},
+        "templates": {(channel, "default"): {"en": template(channel)} for channel in PARTS},
     }
     return DecisionInput(**(fields | changes))
 

@@ -31,7 +31,7 @@ async def test_a_workflow_that_arrives_meanwhile_is_known(
 ) -> None:
     copy.arrive = lambda: behind.publish(workflow(key="new", event_types=["com.shop.new"]), *templates("new"))
     written = await behind.route(behind.event(type="com.shop.new"))
-    for channel in Channel:
+    for channel in (Channel.EMAIL, Channel.SMS, Channel.PUSH):
         assert [job.workflow for job in written.jobs(channel)] == ["new"]
 
 

@@ -21,6 +21,9 @@ from tests.unit.router_worker.questions import (
     rules,
 )
 
+from tocsin.contracts.channels import Destination
+from tocsin.contracts.directory import Step
+from tocsin.contracts.intents import DeliveryRef
 from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.recipients import Device, InlineRecipient
 from tocsin.contracts.vocabulary import Channel, Lane, Outcome, Reason, Rule
@@ -221,3 +224,31 @@ def test_no_rule_holds_an_address():
     verdict = decide(question())
     text = msgspec.json.encode([verdict.rules, [outcome.rules for outcome in verdict.channels]])
     assert not any(secret in text for secret in (b"ann@", b"+49151", b'"t1"'))
+
+
+ON_WEBHOOK = Step(name="1", channels=(Channel.WEBHOOK,))
+TO_ENDPOINTS = msgspec.structs.replace(WORKFLOW, steps=[ON_WEBHOOK])
+ENDPOINTS = [Destination("billing", "billing", None), Destination("shop", "shop", None)]
+
+
+def test_a_webhook_goes_to_the_endpoints_of_the_tenant_whatever_the_recipient_has():
+    nobody = StoredRecipient(known=True)
+    verdict = decide(question(workflow=TO_ENDPOINTS, stored=nobody, endpoints=ENDPOINTS))
+    assert deliveries(verdict) == [
+        (Channel.WEBHOOK, "billing", "deliver"),
+        (Channel.WEBHOOK, "shop", "deliver"),
+    ]
+
+
+def test_one_webhook_that_is_decided_again_goes_to_its_endpoint_while_that_wants_it():
+    ref = DeliveryRef(channel="webhook", step="1", address_key="shop")
+    again = intent(delivery=ref)
+    verdict = decide(question(intent=again, workflow=TO_ENDPOINTS, endpoints=ENDPOINTS))
+    assert deliveries(verdict) == [(Channel.WEBHOOK, "shop", "deliver")]
+    gone = decide(question(intent=again, workflow=TO_ENDPOINTS, endpoints=ENDPOINTS[:1]))
+    assert deliveries(gone) == [(Channel.WEBHOOK, "shop", (Rule.ADDRESS, Reason.ADDRESS_MISSING))]
+
+
+def test_without_an_endpoint_there_is_no_address():
+    verdict = decide(question(workflow=TO_ENDPOINTS))
+    assert deliveries(verdict) == [(Channel.WEBHOOK, "", (Rule.ADDRESS, Reason.ADDRESS_MISSING))]

@@ -3,7 +3,7 @@
 import pytest
 
 from tocsin.contracts.codec import UNREADABLE_ERRORS, encode
-from tocsin.contracts.directory import ApiKeyRecord
+from tocsin.contracts.directory import ApiKeyRecord, WebhookEndpointRecord
 from tocsin.kafka import ConsumerRecord
 
 
@@ -30,6 +30,23 @@ def test_other_tenants_see_nothing(worker):
     assert worker.directory.category("other", "orders") is None
     assert worker.directory.subscribers("other", "com.shop.shipped") == []
     assert worker.directory.templates("other", "shipped") == {}
+
+
+def test_endpoints_take_the_types_that_they_name(worker):
+    def endpoint(key, *types, **fields):
+        return WebhookEndpointRecord(
+            tenant="acme", key=key, url="https://a.example/", secrets=["s"], event_types=list(types), **fields
+        )
+
+    def keys(event_type, tenant="acme"):
+        return [each.address_key for each in worker.directory.endpoints(tenant, event_type)]
+
+    worker.publish(endpoint("b", "*"), endpoint("a", "x", "y"), endpoint("c", "y", enabled=False))
+    assert (keys("x"), keys("y"), keys("z")) == (["a", "b"], ["a", "b", "c"], ["b"])
+    assert keys("x", tenant="other") == []
+    worker.publish(endpoint("a", "z"))
+    worker.withdraw(endpoint("b"))
+    assert (keys("x"), keys("y"), keys("z")) == ([], ["c"], ["a"])
 
 
 def test_keys_are_passed_over(worker):

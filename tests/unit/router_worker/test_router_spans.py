@@ -22,7 +22,9 @@ UNSAMPLED = f"00-{TRACE}-b7ad6b7169203331-00"
 
 def traces(written) -> set[str]:
     records = [*written.statuses(), *written.intents()]
-    records += [job for channel in Channel for job in written.jobs(channel)]
+    records += [
+        job for channel in (Channel.EMAIL, Channel.SMS, Channel.PUSH) for job in written.jobs(channel)
+    ]
     return {record.traceparent[3:35] for record in records}
 
 
@@ -73,7 +75,10 @@ async def test_what_is_sent_has_a_span_until_its_transaction_ends(worker, spans)
     topics = worker.topics
     assert Counter(span.name for span in sends) == Counter(
         [
-            *(f"send {topics.jobs(channel, worker.lane)}" for channel in Channel),
+            *(
+                f"send {topics.jobs(channel, worker.lane)}"
+                for channel in (Channel.EMAIL, Channel.SMS, Channel.PUSH)
+            ),
             f"send {topics.status(worker.lane)}",
         ]
     )

@@ -30,7 +30,7 @@ CATEGORY = msgspec.structs.replace(
 )
 WORKFLOW = msgspec.structs.replace(
     msgspec.json.decode(recorded("directory_workflow"), type=WorkflowRecord),
-    steps=[Step(name="1", channels=tuple(Channel))],
+    steps=[Step(name="1", channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH))],
 )
 TEMPLATE = msgspec.json.decode(recorded("directory_template"), type=TemplateRecord)
 STORED = StoredRecipient(
@@ -72,7 +72,10 @@ def test_recorded_intents_decided_anew(intent, circumstances, expected):
         "tenant": TENANT,
         "workflow": WORKFLOW,
         "category": CATEGORY,
-        "templates": {(channel, "default"): {TENANT.default_locale: TEMPLATE} for channel in Channel},
+        "templates": {
+            (channel, "default"): {TENANT.default_locale: TEMPLATE}
+            for channel in (Channel.EMAIL, Channel.SMS, Channel.PUSH)
+        },
     }
     verdict = decide(DecisionInput(**(fields | circumstances)))
     decided = [

@@ -80,6 +80,7 @@ def test_a_content_is_what_the_templates_parts_render_to(channel: Channel) -> No
     parts = {part.name for part in spec.parts}
     named = set() if spec.named_parts is None else {spec.named_parts}
     named |= {"overrides"} if spec.overrides else set()
+    named |= {"actions"} if spec.actions else set()
     assert set(spec.content.__struct_fields__) == parts | named
     required = {field.name for field in msgspec.structs.fields(spec.content) if field.required}
     assert required == {part.name for part in spec.parts if part.required}
@@ -113,7 +114,7 @@ def test_type_checks_and_documents_cover_the_folder(channel: Channel) -> None:
 def test_the_local_stack_has_a_provider_and_a_sample(channel: Channel, tmp_path: Path) -> None:
     write_providers(tmp_path, catcher="http://c", smtp_port=25, fcm_account=tmp_path / "account")
     assert (tmp_path / f"{channel}.toml").is_file()
-    assert channel in sample.WORKFLOWS[sample.WORKFLOW]["channels"]
+    assert channel in sample.WORKFLOWS[sample.workflow_on(channel)]["channels"]
     assert any(name == channel for name, _ in sample.TEMPLATES)
 
 

@@ -16,6 +16,7 @@ from tests.cpu_time import takes_at_most
 
 from tocsin.contracts.values import (
     ValueRefused,
+    chat_place,
     device,
     identifier,
     link,
@@ -32,6 +33,7 @@ from tocsin.web.values import Judge
 JUDGES: list[Any] = [
     mail_address.mail_address, phone_number.phone_number, locale.locale, time_zone.time_zone, link.link,
     device.device_id, device.device_token, device.device_kind, device.device_app, partial(identifier.recipient_id, address_like=True),
+    chat_place.place_id, chat_place.chat_kind, chat_place.chat_address,
 ]  # fmt: skip
 """Those that are tried below: no other may stand before a bound."""
 

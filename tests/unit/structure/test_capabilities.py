@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tocsin.dispatch_chat.settings import KINDS as CHAT
 from tocsin.dispatch_email.callbacks import RECEIPTS as OF_EMAIL
 from tocsin.dispatch_email.settings import KINDS as EMAIL
 from tocsin.dispatch_push.settings import KINDS as PUSH
@@ -31,6 +32,7 @@ def test_each_adapter_has_a_row(page: Path) -> None:
         {("email", name) for name in EMAIL}
         | {("sms", name) for name in SMS}
         | {("push", name) for name in PUSH}
+        | {("chat", name) for name in CHAT}
     )
     assert known <= rows(page).keys()
 
@@ -41,7 +43,8 @@ def test_a_page_is_as_it_would_be_written_today(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("channel", "kinds", "told"), [("email", EMAIL, OF_EMAIL), ("sms", SMS, OF_SMS), ("push", PUSH, {})]
+    ("channel", "kinds", "told"),
+    [("email", EMAIL, OF_EMAIL), ("sms", SMS, OF_SMS), ("push", PUSH, {}), ("chat", CHAT, {})],
 )
 def test_a_row_says_what_the_adapters_say(
     channel: str, kinds: dict[str, object], told: dict[str, object]

@@ -10,15 +10,16 @@ import pytest
 from tests.compose_file import COMPOSE, FILE, mounted_instances, variables
 
 from tocsin.catcher.settings import CatcherSettings
+from tocsin.cli.config.processes import CALLBACKS, settings_of
 from tocsin.dev.entry import OWNERS
-from tocsin.dev.services import StackSettings, services
+from tocsin.dev.services import StackSettings, callback_roles, services
 from tocsin.runtime import read_settings, settings_table
 from tocsin.runtime.bounds import CLOSING, SHUTDOWN
 from tocsin.runtime.http import HttpSettings, OperationsSettings
-from tocsin.specifications.settings_tables import settings_class
 
 ROOT = Path(__file__).parents[3]
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
+PROCESSES = [*SERVICES, *CALLBACKS]
 RULES = "./observability/rules"
 """A folder of the project, which Prometheus reads."""
 LISTENING = {"HTTP_HOST", "HTTP_PORT", "OPERATIONS_HOST", "OPERATIONS_PORT"}
@@ -27,8 +28,8 @@ VERSION = tomllib.loads((ROOT / "libs/common/pyproject.toml").read_text())["proj
 
 @pytest.fixture
 def local_stack(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
-    """Service → the variables the local stack sets for it."""
-    for row in (row for service in SERVICES for row in settings_table(settings_class(service))):
+    """Service or role → the variables the local stack sets for it."""
+    for row in (row for service in PROCESSES for row in settings_table(settings_of(service))):
         monkeypatch.delenv(row.name, raising=False)
     stack = StackSettings(
         kafka="k:1",
@@ -38,13 +39,15 @@ def local_stack(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
         unsubscribe_secret="s",
         hash_secret="s",
         seal_secret="s",
+        ref_secret="s",
     )
-    known = {service: {row.name for row in settings_table(settings_class(service))} for service in SERVICES}
-    return {service.name: service.env.keys() & known[service.name] for service in services(stack)}
+    known = {process: {row.name for row in settings_table(settings_of(process))} for process in PROCESSES}
+    started = [*services(stack), *callback_roles(stack)]
+    return {process.name: process.env.keys() & known[process.name] for process in started}
 
 
 def test_every_service_runs_and_is_built_once() -> None:
-    assert set(SERVICES) <= COMPOSE["services"].keys()
+    assert set(PROCESSES) <= COMPOSE["services"].keys()
     built = [
         service["build"]["args"]["SERVICE"] for service in COMPOSE["services"].values() if "build" in service
     ]
@@ -58,11 +61,11 @@ def test_every_service_runs_and_is_built_once() -> None:
             assert (FILE.parent / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", PROCESSES)
 def test_variables_are_the_local_stacks_and_make_sense(
     service: str, local_stack: dict[str, set[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    settings = settings_class(service)
+    settings = settings_of(service)
     known = {row.name for row in settings_table(settings)}
     given = variables(service)
     assert given.keys() - COMPOSE["x-environment"].keys() <= known
@@ -75,7 +78,7 @@ def test_variables_are_the_local_stacks_and_make_sense(
     assert read_settings(settings)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", PROCESSES)
 def test_a_service_has_the_time_to_end(service: str) -> None:
     only = COMPOSE["services"][service]
     shutdown = float(only["environment"].get("SHUTDOWN_TIMEOUT", SHUTDOWN))
@@ -92,6 +95,24 @@ def test_the_catchers_variables_make_sense(monkeypatch: pytest.MonkeyPatch) -> N
     assert settings.twilio_auth_token is not None
     token = (FILE.parent / "compose" / sms["auth_token_file"]).read_text().strip()
     assert token == settings.twilio_auth_token.get_secret_value()
+
+
+def test_what_providers_tell_is_taken() -> None:
+    for channel, file in (("email", "mail-token"), ("sms", "twilio-token")):
+        instance = tomllib.loads((FILE.parent / "compose" / f"{channel}.toml").read_text())["providers"][0]
+        (secrets,) = instance["receipts"].values()
+        assert secrets == [file]
+        address = variables(f"dispatch-{channel}-callbacks")[f"DISPATCH_{channel.upper()}_CALLBACKS_URL"]
+        assert address == f"http://entry:8080/{channel}"
+        called = f"{address}/callbacks/{instance['name']}"
+        if channel == "sms":
+            assert instance["status_callback"] == called
+        else:
+            assert variables("catcher")["CATCHER_MAIL_CALLBACK_URL"] == f"{called}/mail"
+            token = (FILE.parent / "compose" / file).read_text().strip()
+            assert variables("catcher")["CATCHER_MAIL_CALLBACK_TOKEN"] == token
+    taking = [name for name in PROCESSES if name.startswith(("dispatch-email", "dispatch-sms"))]
+    assert len({variables(name)["DISPATCH_REF_KEYS"] for name in taking}) == 1
 
 
 def test_whatever_is_waited_for_exists_and_says_when_it_is_there() -> None:
@@ -145,7 +166,7 @@ def test_each_path_leads_to_the_service_that_owns_it(prefix: str, owner: str) ->
     assert re.findall(r"proxy_pass (\S+);", text) == [f"http://$owner:{HttpSettings().port}"]
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", PROCESSES)
 def test_a_service_is_asked_how_it_is_on_the_port_for_that_which_is_open_to_nobody(service: str) -> None:
     asked = COMPOSE["services"][service]["healthcheck"]["test"][-1]
     assert f"127.0.0.1:{OperationsSettings().port}/readyz" in asked
@@ -155,7 +176,7 @@ def test_a_service_is_asked_how_it_is_on_the_port_for_that_which_is_open_to_nobo
 def test_prometheus_is_led_to_every_service_and_the_witness() -> None:
     groups = json.loads((FILE.parent / "compose" / "targets.json").read_text())
     targets = {group["labels"]["instance"]: group["targets"] for group in groups}
-    assert targets == {name: [f"{name}:{OperationsSettings().port}"] for name in [*SERVICES, "witness"]}
+    assert targets == {name: [f"{name}:{OperationsSettings().port}"] for name in [*PROCESSES, "witness"]}
 
 
 def test_prometheus_has_the_settings_and_rules_that_are_shipped() -> None:

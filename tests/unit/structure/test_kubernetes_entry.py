@@ -13,7 +13,7 @@ from tocsin.runtime.http import HttpSettings
 DOCUMENTS = Path(__file__).parents[3] / "docs" / "contracts" / "openapi"
 PATHS = [
     (service, path)
-    for service in ("ingest", "ledger", "router")
+    for service in ("ingest", "ledger", "router", "dispatch-inapp")
     for path in json.loads((DOCUMENTS / f"{service}.json").read_text())["paths"]
 ]
 ADMIN = ("/v1/tenants", "/v1/api-keys")

@@ -134,7 +134,14 @@ def test_a_job_is_another_one_in_the_next_version(overlay: Manifests) -> None:
     names = {thing["metadata"]["name"] for thing in overlay.of_kind("Job")}
     suffix = "-" + VERSION.replace(".", "-")
     assert names == {
-        f"{job}{suffix}" for job in ("topics", "migrate-router", "migrate-ledger", "migrate-scheduler")
+        f"{job}{suffix}"
+        for job in (
+            "topics",
+            "migrate-router",
+            "migrate-ledger",
+            "migrate-scheduler",
+            "migrate-dispatch-inapp",
+        )
     }
 
 

@@ -14,6 +14,7 @@ TRIED = {
     "python -m tocsin.router migrate": "tests/integration/cli/test_named_remedies.py",
     "python -m tocsin.ledger migrate": "tests/integration/cli/test_named_remedies.py",
     "python -m tocsin.scheduler migrate": "tests/integration/cli/test_named_remedies.py",
+    "python -m tocsin.dispatch_inapp migrate": "tests/integration/cli/test_named_remedies.py",
 }
 COMMAND = re.compile(r"(?:tocsin|python -m tocsin\.\w+) [a-z]+(?: [a-z]+)?(?: --[a-z-]+)?")
 

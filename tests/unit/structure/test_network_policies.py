@@ -86,6 +86,8 @@ def test_a_workload_reaches_what_its_settings_name_and_nothing_else(overlay: Man
             "dispatch-email": {SUBMISSION, HTTPS},
             "dispatch-sms": {HTTPS},
             "dispatch-push": {HTTPS},
+            "dispatch-chat": {HTTPS},
+            "dispatch-webhook": {HTTPS},
         }.get(labels(workload)[NAME], set())
         assert {port for _, port in rules(overlay, workload, "egress")} == expected, title(workload)
 

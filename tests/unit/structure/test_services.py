@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tocsin.dev.services import APIS, StackSettings, services
+from tocsin.dev.services import APIS, StackSettings, callback_roles, services
 from tocsin.runtime import settings_table
 from tocsin.specifications.openapi import SERVICES as API_APPS
 from tocsin.specifications.settings_tables import readmes, settings_class
@@ -65,6 +65,11 @@ def test_the_local_stack_starts_every_service() -> None:
         seal_secret="s",
     )
     assert sorted(service.name for service in services(stack)) == SERVICES
+    started = {(role.name, role.module, *role.arguments) for role in callback_roles(stack)}
+    assert started == {
+        (f"dispatch-{channel}-callbacks", f"tocsin.dispatch_{channel}", "callbacks")
+        for channel in ("email", "sms")
+    }
 
 
 @every_service

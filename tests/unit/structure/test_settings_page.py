@@ -44,7 +44,7 @@ def test_each_setting_stands_there_once() -> None:
 def test_who_reads_it_is_told() -> None:
     readers = {section.title: section.readers for section in sections()}
     assert readers["Every process"] == [*SERVICES, *CALLBACKS]
-    assert readers["PostgreSQL"] == ["router", "scheduler", "ledger"]
+    assert readers["PostgreSQL"] == ["router", "scheduler", "dispatch-inapp", "ledger"]
     dispatchers = [name for name in SERVICES if name.startswith("dispatch-")]
     assert readers["Dispatchers"] == dispatchers
     assert readers["Dispatchers and their callbacks"] == [*dispatchers, *CALLBACKS]

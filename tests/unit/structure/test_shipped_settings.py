@@ -13,7 +13,7 @@ from tocsin.cli.config.manifests import Manifests, read_manifests
 from tocsin.cli.config.processes import CALLBACKS, PROCESSES, SERVICES
 from tocsin.cli.config.workloads import checked_workloads
 from tocsin.contracts.vocabulary import Channel
-from tocsin.dev.services import StackSettings, services
+from tocsin.dev.services import StackSettings, callback_roles, services
 
 NOTHING: list[ConfigFinding] = []
 NEEDED = {
@@ -45,7 +45,7 @@ def test_defaults_are_wise(process: str, providers: Path) -> None:
 def test_defaults_of_callbacks_are_wise(process: str, tmp_path: Path) -> None:
     channel = process.split("-")[1]
     kind, secret = {"email": ("smtp", "token_files"), "sms": ("twilio", "auth_token_files")}[channel]
-    (tmp_path / "secret").write_text("any")
+    (tmp_path / "secret").write_text("any" * 11)
     file = tmp_path / "providers.toml"
     file.write_text(
         f'[[providers]]\nname = "a"\nkind = "{kind}"\n[providers.receipts]\n{secret} = ["secret"]\n'
@@ -75,12 +75,13 @@ def test_the_local_stack(providers: Path) -> None:
         unsubscribe_secret="x" * 32,
         hash_secret="y" * 32,
         seal_secret="z" * 32,
+        ref_secret="r" * 32,
     )
-    for service in services(stack):
+    for service in [*services(stack), *callback_roles(stack)]:
         assert check(service.name, service.env).findings == NOTHING
 
 
-@pytest.mark.parametrize("service", [name for name in SERVICES if name in COMPOSE["services"]])
+@pytest.mark.parametrize("service", [name for name in (*SERVICES, *CALLBACKS) if name in COMPOSE["services"]])
 def test_compose(service: str, tmp_path: Path) -> None:
     assert check(service, variables(service) | mounted_instances(service, tmp_path)).findings == NOTHING
 

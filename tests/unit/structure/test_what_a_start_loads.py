@@ -46,6 +46,8 @@ def test_what_web_offers_stays_itself_once_all_its_modules_are_loaded() -> None:
         ("dispatch_email.__main__", WITHOUT_API | NOBODY | HTTP_CLIENTS | {"jinja2"}),
         ("dispatch_sms.__main__", WITHOUT_API | NOBODY - OF_HTTPX | {"jinja2", "aiosmtplib"}),
         ("dispatch_push.__main__", WITHOUT_API | NOBODY - OF_HTTPX | {"jinja2", "aiosmtplib"}),
+        ("dispatch_webhook.__main__", WITHOUT_API | NOBODY - OF_HTTPX | {"jinja2", "aiosmtplib"}),
+        ("dispatch_inapp.__main__", NOBODY | HTTP_CLIENTS | {"jinja2", "aiosmtplib"}),
         ("ingest.__main__", NOBODY | HTTP_CLIENTS | {"sqlalchemy", "asyncpg", "jinja2", "aiosmtplib"}),
         ("ledger.__main__", NOBODY | HTTP_CLIENTS | {"jinja2", "aiosmtplib"}),
         ("scheduler.__main__", NOBODY | HTTP_CLIENTS | {"fastapi", "jinja2", "aiosmtplib"}),

@@ -4,6 +4,7 @@
 |---|---|---|
 | signed, with refs of ours | 200 | a status for each event |
 | an event without a ref, or with one of another instance, installation or key | 200: repeating it would not help | nothing; counted |
+| an event that cannot be read, among others that can | 200: the others are taken | nothing; counted |
 | not signed, not by the provider, too old | 403 | nothing; counted |
 | for an instance that takes no receipts | 404 | nothing; counted |
 | signed, and not what the provider documents | 400 | nothing; counted |
@@ -12,6 +13,7 @@
 | anything, while Kafka does not take it | 503: the provider repeats it, and its statuses have the same ids | |
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 from urllib.parse import quote
@@ -22,11 +24,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from tocsin.channel.receipt_records import receipt_record
-from tocsin.channel.receipts import Cause, ProviderEvent, RawRequest, Refused
+from tocsin.channel.receipts import NOTED, Cause, ProviderEvent, RawRequest, Refused
 from tocsin.channel.receivers import Receiver, Receivers
+from tocsin.channel.ref import Ref
 from tocsin.contracts.limits import HTTP_BODY_BYTES
 from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Channel
+from tocsin.contracts.vocabulary import Channel, StatusName
 from tocsin.kafka import NotStored, Overloaded, ProducerRecord, RecordMetadata
 from tocsin.observability import get_logger, metrics
 from tocsin.observability.tally import Tally
@@ -42,10 +45,10 @@ log = get_logger(__name__)
 
 PUBLISH_TIMEOUT: Final = 5.0
 """Seconds. Providers wait for 10 and longer before they count a callback as failed."""
-NOTED: Final = "noted"
-"""The status, in metrics, of events that change nothing."""
 NOBODY: Final = "none"
 """The provider, in metrics, of callbacks for an instance that takes none: a stranger may call by any name."""
+EVENTS_AT_ONCE: Final = 100
+"""After so many events of a callback other callbacks have their turn: one of 1 MiB holds thousands."""
 _LATER: Final = {"retry-after": "2"}
 _ANSWERS: Final = {
     Cause.UNREADABLE: (
@@ -98,6 +101,7 @@ class Callbacks:
         metrics.http_bodies_bytes.labels(service).set_function(lambda: self._bodies.total)
         metrics.http_bodies_bytes_limit.labels(service).set(max_bodies_bytes)
         self._lines: Tally[tuple[str, Cause]] = Tally(_say_refused)
+        metrics.begin_at_zero(metrics.receipts_refused, [channel], [NOBODY], [Cause.INSTANCE])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = scope["path_params"]["instance"]
@@ -153,36 +157,47 @@ class Callbacks:
             raise Problem(codes.OVERLOADED, "Too many callbacks are being worked on.", headers=_LATER)
         return receiver
 
-    async def _verified(self, receiver: Receiver, request: RawRequest) -> Sequence[ProviderEvent]:
+    async def _verified(self, receiver: Receiver, request: RawRequest) -> Sequence[ProviderEvent | Cause]:
         try:
             return await receiver.receipts.verify(request)
         except Refused as refused:
             raise self._refusal(receiver.name, refused.cause) from None
 
-    async def _write(self, receiver: Receiver, events: Sequence[ProviderEvent]) -> None:
-        """Store what the events say. Raises the 503."""
+    async def _write(self, receiver: Receiver, events: Sequence[ProviderEvent | Cause]) -> None:
+        """Store what the events say. Raises the 503: then nothing is counted, for all of them come again."""
         records: list[ProducerRecord] = []
-        counts: list[str] = []
-        for event in events:
-            if event.status is None:
+        counts: list[StatusName | str] = []
+        refused: list[Cause] = []
+        for number, event in enumerate(events, 1):
+            if number % EVENTS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if isinstance(event, Cause):
+                refused.append(event)
+            elif event.status is None:
                 counts.append(NOTED)
-                continue
-            ref = receiver.refs.open(event.ref) if event.ref is not None else None
-            if ref is None:
-                self._count_refused(receiver.name, Cause.REF)
-                continue
-            counts.append(event.status)
-            records.append(
-                receipt_record(
-                    event.status,
-                    event,
-                    ref,
-                    channel=self._channel,
-                    provider=receiver.name,
-                    topics=self._topics,
-                    now=self._clock.now(),
-                )
-            )
+            elif event.ref is None or (ref := receiver.refs.open(event.ref)) is None:
+                refused.append(Cause.REF)
+            else:
+                counts.append(event.status)
+                records.append(self._record(event.status, event, ref, receiver.name))
+        await self._store(records)
+        for status in counts:
+            metrics.receipts.labels(self._channel, receiver.name, status).inc()
+        for cause in refused:
+            self._count_refused(receiver.name, cause)
+
+    def _record(self, status: StatusName, event: ProviderEvent, ref: Ref, provider: str) -> ProducerRecord:
+        return receipt_record(
+            status,
+            event,
+            ref,
+            channel=self._channel,
+            provider=provider,
+            topics=self._topics,
+            now=self._clock.now(),
+        )
+
+    async def _store(self, records: Sequence[ProducerRecord]) -> None:
         try:
             await self._publisher.publish(records, timeout=PUBLISH_TIMEOUT)
         except Overloaded as error:
@@ -191,8 +206,6 @@ class Callbacks:
         except NotStored as error:
             detail = "The callback is not known to be stored: repeat it."
             raise Problem(codes.NOT_KNOWN_TO_BE_STORED, detail, headers=_LATER) from error
-        for status in counts:
-            metrics.receipts.labels(self._channel, receiver.name, status).inc()
 
     def _refusal(self, provider: str, cause: Cause) -> Problem:
         self._count_refused(provider, cause)

@@ -27,6 +27,7 @@ from tocsin.web.operations import operations_app
 NAME: Final = "callbacks"
 """The role's word on the command line."""
 _THIS_MACHINE: Final = {"localhost", "127.0.0.1", "::1"}
+"""A name of one word is within a network of its own, such as Compose's, as well: no provider outside can call it."""
 
 
 def role_name(channel: Channel) -> str:
@@ -34,10 +35,22 @@ def role_name(channel: Channel) -> str:
     return f"{channel.dispatcher}-{NAME}"
 
 
-def _without_slash(url: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+def _address(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url) or not _has_host(url):
         raise ValueError("write an address such as https://callbacks.example.com")
     return url.rstrip("/")
+
+
+def _has_host(url: str) -> bool:
+    """And a port that is one, where it names any."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+PublicUrl = Annotated[str, AfterValidator(_address)]
 
 
 class CallbackSettings(ProviderSettings):
@@ -50,8 +63,7 @@ class CallbackSettings(ProviderSettings):
         default_factory=HttpSettings, description="Where providers' callbacks are taken"
     )
     callbacks_url: Annotated[
-        str,
-        AfterValidator(_without_slash),
+        PublicUrl,
         About(
             example="https://callbacks.example.com",
             danger="Twilio and others sign the address that they call: with another one here every callback of theirs is refused",
@@ -86,7 +98,8 @@ class CallbackSettings(ProviderSettings):
         """Callbacks that anyone on the way can read and change."""
         yield from super().advice()
         url = urlsplit(self.callbacks_url)
-        if url.scheme == "http" and url.hostname not in _THIS_MACHINE:
+        host = url.hostname or ""
+        if url.scheme == "http" and host not in _THIS_MACHINE and ("." in host or ":" in host):
             yield Advice(
                 variable=variable_of(type(self), "callbacks_url"),
                 harm="begins with http: anyone on the way reads addresses in callbacks, and some providers call nothing but https",

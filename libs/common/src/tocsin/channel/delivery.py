@@ -46,7 +46,7 @@ class Delivery:
     record: ConsumerRecord
     job: Job
     key: bytes
-    """The recipient's: their deliveries go one after the other."""
+    """The recipient's."""
     taken_at: float
     """When it was read. All times are monotonic seconds."""
     enqueued_at: float = 0.0
@@ -56,6 +56,8 @@ class Delivery:
     line: str | None = None
     """The line that it waits in: where its provider's call goes, if the provider has many far ends; its sender, if each has a rate of its
     own. What is said of far ends' lines holds for senders', too."""
+    turn: bytes | None = None
+    """Those with the same turn go one after the other, in the order in which they were read; None: it waits for none."""
     announced: bool = False
     """Whether the intent to send it stands on `status`; only of `at_most_once`."""
     attempt: int = 1

@@ -1,11 +1,11 @@
 """A dispatcher, put together: what every channel's service is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from tocsin.channel.copy_watch import CopyWatch
-from tocsin.channel.lane_context import LaneContext
+from tocsin.channel.lane_context import LaneContext, TurnOf, recipients_turn
 from tocsin.channel.provider_config import ProviderKind
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -17,6 +17,7 @@ from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.kafka import (
     Cancellations,
     ConsumerGroup,
+    ConsumerRecord,
     CopyAge,
     Fenced,
     FencedShard,
@@ -28,12 +29,15 @@ from tocsin.kafka import (
     timeouts_for,
 )
 from tocsin.observability import metrics
-from tocsin.runtime import Clock, Component, FunctionComponent, Health, Service, SystemClock, arm
+from tocsin.runtime import Api, Clock, Component, FunctionComponent, Health, Service, SystemClock, arm
 from tocsin.web.operations import operations_app
 
 
 class Dispatcher:
-    """One channel's dispatcher. Raises ProvidersInvalid when the file of provider instances cannot be used."""
+    """One channel's dispatcher. Raises ProvidersInvalid when the file of provider instances cannot be used.
+
+    A channel whose addresses stand on a topic has `copy` read it.
+    """
 
     def __init__(
         self,
@@ -41,7 +45,9 @@ class Dispatcher:
         channel: Channel,
         settings: DispatcherSettings,
         kinds: Mapping[str, ProviderKind[Any]],
+        turn_of: TurnOf = recipients_turn,
     ) -> None:
+        self._turn_of = turn_of
         self.channel = channel
         self.settings = settings
         self.clock: Clock = SystemClock()
@@ -64,6 +70,7 @@ class Dispatcher:
             health=self.health,
         )
         self.cancels_age = CopyAge(settings=settings.kafka, copy=self.cancels, clock=self.clock)
+        self._copies: list[Replica] = []
         ages = {"stops": self.stops_age, "cancels": self.cancels_age}
         self.copy = CopyWatch(ages=ages, health=self.health, clock=self.clock)
         self.pool = ProviderPool(
@@ -83,19 +90,34 @@ class Dispatcher:
         self._cluster = KafkaCluster(settings.kafka)
         self._failpoints = arm(settings.failpoints)
 
-    def service(self) -> Service:
-        """What `tocsin.runtime.main` runs."""
+    def copy_topic(self, topic: str, apply: Callable[[ConsumerRecord], None]) -> None:
+        """Have `apply` take every record of a compacted topic: all that are there before the first job is read."""
+        self._copies.append(
+            Replica(settings=self.settings.kafka, topic=topic, apply=apply, health=self.health)
+        )
+
+    def service(
+        self,
+        *,
+        first: Sequence[Component] = (),
+        last: Sequence[Component] = (),
+        api: Api | None = None,
+    ) -> Service:
+        """What `tocsin.runtime.main` runs. `first` is what the providers need, `last` what needs the publisher; `api` is
+        what callers reach, where there is anything."""
         operations = operations_app(
             name=self.channel.dispatcher,
             health=self.health,
             pages={"/internal/providers": lambda: {"providers": self.pool.views()}},
         )
-        return Service(operations=operations, health=self.health, components=self.components())
+        components = [*first, *self.components(), *last]
+        return Service(operations=operations, health=self.health, api=api, components=components)
 
     def components(self) -> list[Component]:
         """Everything that runs. Closed in reverse: providers and publisher outlive the work of every shard."""
         return [
             self.pool,
+            *self._copies,
             self.stops,
             self.stops_age,
             self.cancels,
@@ -126,6 +148,7 @@ class Dispatcher:
             send_timeout=timeouts.send_timeout,
             deferral=settings.deferral(),
             window_bytes=bytes_of_shard * 2 // 3,
+            turn_of=self._turn_of,
             failpoints=self._failpoints,
         )
 

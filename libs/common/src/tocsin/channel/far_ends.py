@@ -14,7 +14,7 @@ from tocsin.channel.line import Line
 from tocsin.contracts.jobs import Job
 
 FAR_END_ONE_IN = 8
-"""One far end has at most one of so many of its instance's places."""
+"""One far end has at most one of so many of its instance's places, unless the provider says how many it has."""
 
 
 @runtime_checkable
@@ -24,6 +24,13 @@ class FarEnds(Protocol):
     def far_end(self, job: Job) -> str | None:
         """Where the job's call goes: a host, an endpoint's id. None: the instance itself, without a limit of its own."""
         ...
+
+
+@runtime_checkable
+class BoundedFarEnds(FarEnds, Protocol):
+    """One that says how many places each far end has: where far ends are many and some are always dead, an eighth is too much."""
+
+    far_end_places: int
 
 
 class FarEndPlaces:

@@ -30,6 +30,8 @@ ENDS: Final = (
             Reason.CONTENT_REFUSED,
             Reason.CREDENTIALS_REFUSED,
             Reason.DEVICE_GONE,
+            Reason.ENDPOINT_DISABLED,
+            Reason.ENDPOINT_GONE,
             Reason.PROVIDER_ERROR,
             Reason.RECIPIENT_REFUSED,
             Reason.RECIPIENT_STOPPED,

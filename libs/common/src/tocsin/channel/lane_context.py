@@ -1,5 +1,6 @@
 """What all shards of one lane share."""
 
+from collections.abc import Callable
 from typing import Final
 
 from tocsin.channel.attempts import Attempts
@@ -9,6 +10,7 @@ from tocsin.channel.hand_off_metrics import HandOffMetrics
 from tocsin.channel.outcome_log import ReadingBack, ReadLog
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
+from tocsin.contracts.jobs import Job
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane, Reason
 from tocsin.kafka import Cancellations, InvalidRecordLimit, Offsets, Publisher
@@ -26,6 +28,15 @@ DEFERRING: Final = (
     Reason.PROVIDER_ERROR,
 )
 """For what deliveries are put off."""
+
+
+TurnOf = Callable[[Job, bytes], bytes | None]
+"""The turn of a delivery (see `Delivery.turn`), by its job and its recipient's key."""
+
+
+def recipients_turn(_: Job, key: bytes) -> bytes:
+    """A recipient's deliveries go one after the other."""
+    return key
 
 
 class LaneContext:
@@ -52,9 +63,11 @@ class LaneContext:
         send_timeout: float,
         deferral: DeferralPolicy,
         window_bytes: int,
+        turn_of: TurnOf = recipients_turn,
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self.lane = lane
+        self.turn_of = turn_of
         self.service = channel.dispatcher
         self.group = topics.group(self.service, lane)
         self.jobs = topics.jobs(channel, lane)

@@ -1,4 +1,4 @@
-"""Jobs of one recipient go one after the other; those of different recipients side by side."""
+"""Jobs of one recipient go one after the other; those of different recipients side by side. A channel may say otherwise: see `Delivery.turn`."""
 
 from collections import deque
 
@@ -14,7 +14,9 @@ class RecipientOrder:
 
     def add(self, delivery: Delivery) -> bool:
         """Whether the delivery may go on at once; else it waits behind those of its recipient."""
-        key = delivery.key
+        key = delivery.turn
+        if key is None:
+            return True
         if key not in self._behind:
             self._behind[key] = None
             return True
@@ -26,8 +28,10 @@ class RecipientOrder:
 
     def done(self, delivery: Delivery) -> Delivery | None:
         """The delivery has ended: returns the one of its recipient that may go on now, if one waits."""
-        behind = self._behind[delivery.key]
+        if delivery.turn is None:
+            return None
+        behind = self._behind[delivery.turn]
         if behind:
             return behind.popleft()
-        del self._behind[delivery.key]
+        del self._behind[delivery.turn]
         return None

@@ -43,19 +43,21 @@ from tocsin.runtime.settings import EXAMPLE
 
 _LARGEST_WEIGHT = 1000
 _ONE_WORD = re.compile(r"[!-~]+")
+INSTANCE_NAME: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 RECEIPTS: Final = "receipts"
 """The table of an instance that only the role `callbacks` reads: its secrets need not lie where messages are sent."""
-FileStates = dict[Path, tuple[int, int, int] | None]
+FileState = tuple[int, int, int, int]
+FileStates = dict[Path, FileState | None]
 """Files that were read, each with its `file_state` just before."""
 
 
-def file_state(path: Path) -> tuple[int, int, int] | None:
-    """What differs once the file is written, replaced or gone."""
+def file_state(path: Path) -> FileState | None:
+    """What differs once the file is written, replaced or gone, or once somebody else may read it."""
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 def _read_secret(value: Any, info: ValidationInfo) -> Any:
@@ -93,7 +95,7 @@ class InstanceConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    name: str = Field(pattern=INSTANCE_NAME)
     kind: str
     max_in_flight: int = Field(default=64, ge=1, le=10_000)
     """Calls at once, and connections kept."""
@@ -159,6 +161,8 @@ C = TypeVar("C", bound=InstanceConfig)
 class Idempotency(StrEnum):
     """What a second send of the same delivery does at a provider. One that knows idempotency keys needs a word of its own here."""
 
+    ONCE = "once"
+    """It changes nothing: the provider knows the delivery by its id."""
     COLLAPSE = "collapse"
     """It replaces the first where it is shown."""
     NONE = "none"

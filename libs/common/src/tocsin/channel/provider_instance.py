@@ -15,7 +15,7 @@ from tocsin.channel.breakers import Breakers
 from tocsin.channel.call_deadline import CallDeadline
 from tocsin.channel.delivery import Carrier, Delivery
 from tocsin.channel.earliest_timer import EarliestTimer
-from tocsin.channel.far_ends import FAR_END_ONE_IN, FarEndPlaces, FarEnds
+from tocsin.channel.far_ends import FAR_END_ONE_IN, BoundedFarEnds, FarEndPlaces, FarEnds
 from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.priority_limiter import RESERVED_ONE_IN, PriorityLimiter
 from tocsin.channel.provider import Provider
@@ -77,7 +77,11 @@ class ProviderInstance:
         self._rates = rates
         self._rate = rates.of_instance(critical_served=Lane.CRITICAL in lanes, now=clock.monotonic())
         self._line_of = self._far_end or (None if rates.rate_per_sender is None else _sender_of)
-        self._places_of_a_line = max(1, places // FAR_END_ONE_IN) if self._far_end else places
+        self._places_of_a_line = places
+        if isinstance(provider, BoundedFarEnds):
+            self._places_of_a_line = min(provider.far_end_places, places)
+        elif self._far_end is not None:
+            self._places_of_a_line = max(1, places // FAR_END_ONE_IN)
         self._lines = FarEndPlaces(places=self._places_of_a_line) if self._line_of else None
         self._senders: SenderTurns | None = None
         if (sender_rates := rates.of_senders()) is not None and self._lines is not None:
@@ -139,16 +143,25 @@ class ProviderInstance:
         """Whether it works, and a message that came now would begin at once."""
         return not self.troubled and not any(True for _ in self.waiting())
 
-    def set_aside(self) -> None:
-        """Put off what makes room for messages of another provider: of carriers that want room, each far end by itself."""
+    def set_aside(self, *, another_has_room: bool) -> None:
+        """Put off what makes room for messages of another provider: of carriers that want room, each far end by itself.
+
+        Where no other provider has room, only what waits for far ends that can take no more makes it, and only while this one has places
+        for others.
+        """
+        if not another_has_room and (self._far_end is None or self._limiter.taken >= self._places):
+            return
         now, by_far_end = self._clock.monotonic(), dict[str | None, list[tuple[Delivery, float]]]()
         for delivery in self.waiting():
             if delivery.carrier.wants_room:
                 waited = (delivery, now - delivery.enqueued_at)
                 by_far_end.setdefault(self._far_end_of(delivery), []).append(waited)
-        per_second = float(self._places) if self._rates.rate is None else self._rates.rate
+        places = self._places_of_a_line
+        per_second = float(places) if self._rates.rate is None else self._rates.rate
         for far_end, waiting in by_far_end.items():
-            queue = Queue(self._places, per_second, self._breakers.works_in(far_end))
+            if not another_has_room and self._lines is not None and self._lines.has_room(far_end):
+                continue
+            queue = Queue(places, per_second, self._breakers.works_in(far_end))
             for delivery, seconds in to_set_aside(waiting, queue):
                 self.remove(delivery)
                 delivery.carrier.set_aside(delivery, seconds)

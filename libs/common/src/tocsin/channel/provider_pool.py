@@ -17,6 +17,7 @@ from tocsin.channel.breaker import POLICY, BreakerPolicy
 from tocsin.channel.breakers import SENTENCES
 from tocsin.channel.choice import next_candidate
 from tocsin.channel.delivery import Carrier, Delivery
+from tocsin.channel.file_changes import read_again
 from tocsin.channel.hand_off_metrics import begin_ends_at_zero
 from tocsin.channel.lane_limit import LaneLimit
 from tocsin.channel.provider_config import (
@@ -24,8 +25,6 @@ from tocsin.channel.provider_config import (
     InstanceConfig,
     ProviderKind,
     ProvidersFile,
-    ProvidersInvalid,
-    file_state,
     read_providers,
 )
 from tocsin.channel.provider_instance import ProviderInstance
@@ -232,10 +231,11 @@ class ProviderPool:
         self._show_pause()
 
     async def _make_room(self) -> None:
-        """What waits for a provider makes room for messages of another one that has nothing to do."""
-        if any(instance.has_room for instance in self._instances.values()):
-            for instance in list(self._instances.values()):
-                instance.set_aside()
+        """What waits for a provider makes room for messages of another one that has nothing to do; what waits for a dead far end, for
+        messages of the others."""
+        room = any(instance.has_room for instance in self._instances.values())
+        for instance in list(self._instances.values()):
+            instance.set_aside(another_has_room=room)
 
     def views(self) -> list[dict[str, Any]]:
         """Every instance and each of its far ends that is known, as `/internal/providers` shows them."""
@@ -276,16 +276,11 @@ class ProviderPool:
 
     async def reload(self) -> None:
         """Read the files again if one has changed. Faults are logged, once a change; what was in use stays."""
-        if all(file_state(path) == state for path, state in self._file_states.items()):
+        file, self._file_states = await read_again(
+            partial(read_providers, self._path, self._kinds), self._file_states
+        )
+        if file is None:
             return
-        states: FileStates = {}
-        try:
-            file = await asyncio.to_thread(read_providers, self._path, self._kinds, states)
-        except ProvidersInvalid as invalid:
-            log.error("providers file refused, the former one stays in use", faults=invalid.faults)  # noqa: TRY400 - the sentences say all
-            return
-        finally:
-            self._file_states = states
         await self._use(file)
         log.info("providers reloaded", providers=list(self._instances))
 

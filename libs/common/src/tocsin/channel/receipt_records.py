@@ -1,6 +1,6 @@
 """The records on `status` that providers' events become."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from tocsin.channel.receipts import ProviderEvent
 from tocsin.channel.ref import Ref
@@ -25,7 +25,7 @@ def receipt_record(
     """The status that `event` tells of the delivery of `ref`, on the recipient's own partition."""
     record = status_of_receipt(
         status,
-        Receipt(id=event.id, at=event.at, automated=event.automated),
+        Receipt(id=event.id, at=_utc(event.at), automated=event.automated),
         delivery_id=ref.delivery_id,
         lane=ref.lane,
         at=now,
@@ -46,3 +46,11 @@ def receipt_record(
         origin=ref.origin or "",
     )
     return ProducerRecord(topics.status(ref.lane), recipient_key(ref.tenant, ref.recipient), encode(record))
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    """None where it is no time in UTC: of the first and the last day that there is."""
+    try:
+        return None if at is None else at.astimezone(UTC)
+    except OverflowError:
+        return None

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict
 from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.runtime import Clock
 
+NOTED: Final = "noted"
+"""The status, in metrics, of events that change nothing."""
 TOLERANCE_SECONDS: Final = 300.0
 """So far a callback's time may lie from ours, where its signature covers one."""
 _ID: Final = re.compile(r"[A-Za-z0-9_=.-]{1,128}").fullmatch
@@ -79,7 +81,7 @@ class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     """As `event_id` or `hashed` makes it: the same when it is told again."""
     at: datetime | None = None
-    """By the provider's clock."""
+    """By the provider's clock, with any time zone."""
     code: str | None = None
     """An enhanced status code (5.1.1) or the provider's own number; never a sentence."""
     reason: Reason | None = None
@@ -91,8 +93,8 @@ class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
 class Receipts(Protocol):
     """One provider instance's callbacks."""
 
-    async def verify(self, request: RawRequest) -> Sequence[ProviderEvent]:
-        """What the provider tells. Raises Refused."""
+    async def verify(self, request: RawRequest) -> Sequence[ProviderEvent | Cause]:
+        """What the provider tells; in the place of an event that alone cannot be taken stands why. Raises Refused."""
         ...
 
 

@@ -13,14 +13,18 @@ before stays.
 """
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
 
+from tocsin.channel.file_changes import read_again
 from tocsin.channel.provider_config import (
+    INSTANCE_NAME,
     RECEIPTS,
     FileStates,
     ProvidersInvalid,
@@ -28,10 +32,11 @@ from tocsin.channel.provider_config import (
     file_state,
     providers_document,
 )
-from tocsin.channel.receipts import Receipts, ReceiptsConfig, ReceiptsKinds
+from tocsin.channel.receipts import NOTED, Cause, Receipts, ReceiptsConfig, ReceiptsKinds
 from tocsin.channel.ref import RefKey, Refs
+from tocsin.contracts.vocabulary import RECEIPTS as TOLD
 from tocsin.contracts.vocabulary import Channel
-from tocsin.observability import get_logger
+from tocsin.observability import get_logger, metrics
 from tocsin.runtime import Clock, every
 
 log = get_logger(__name__)
@@ -60,8 +65,9 @@ def read_receivers(
             continue
         name, kind = str(entry.get("name", "")), str(entry.get("kind"))
         where = f"{path}: provider {name}"
-        if not name:
-            faults.append(f"{path}: an instance with `receipts` has no `name`.")
+        if not re.fullmatch(INSTANCE_NAME, name):
+            faults.append(f"{path}: an instance with `receipts` has no `name` of a-z, 0-9 and -.")
+            continue
         if kind not in kinds:
             faults.append(
                 f"{where}: `receipts` belongs to one of {', '.join(sorted(kinds))}; {kind} tells nothing."
@@ -120,16 +126,11 @@ class Receivers:
 
     async def reload(self) -> None:
         """Read the files again if one has changed. Faults are logged, once a change; what was in use stays."""
-        if all(file_state(path) == state for path, state in self._states.items()):
+        configs, self._states = await read_again(
+            partial(read_receivers, self._path, self._kinds), self._states
+        )
+        if configs is None:
             return
-        states: FileStates = {}
-        try:
-            configs = await asyncio.to_thread(read_receivers, self._path, self._kinds, states)
-        except ProvidersInvalid as invalid:
-            log.error("providers file refused, the former one stays in use", faults=invalid.faults)  # noqa: TRY400 - the sentences say all
-            return
-        finally:
-            self._states = states
         self._use(configs)
         log.info("providers reloaded", providers=list(configs))
 
@@ -140,6 +141,9 @@ class Receivers:
             name: self._receivers[name] if former.get(name) == config else self._made(name, *config)
             for name, config in configs.items()
         }
+        causes = set(Cause) - {Cause.INSTANCE}
+        metrics.begin_at_zero(metrics.receipts, [self._channel], configs, [*TOLD, NOTED])
+        metrics.begin_at_zero(metrics.receipts_refused, [self._channel], configs, causes)
 
     def _made(self, name: str, kind: str, config: ReceiptsConfig) -> Receiver:
         refs = Refs(self._ref_keys, channel=self._channel, instance=name)

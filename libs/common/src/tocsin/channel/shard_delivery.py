@@ -190,7 +190,8 @@ class ShardDelivery:
         if self._offsets.ended_before(record, job.delivery_id):
             return
         key = recipient_key(job.tenant, job.recipient)
-        delivery = Delivery(self, record, job, key, taken_at=self._context.clock.monotonic())
+        turn = self._context.turn_of(job, key)
+        delivery = Delivery(self, record, job, key, taken_at=self._context.clock.monotonic(), turn=turn)
         if self._offsets.announced_before(record, job.delivery_id):
             self._recording.interrupted(delivery)
             return

@@ -6,11 +6,12 @@ Nothing else in `libs` and `services` may name a channel, except the channel's o
 1. Here: a word in `vocabulary.Channel`, a struct with its rendered content, an entry in `CHANNELS`. Topics, groups, ACLs,
    specifications, template parts, sandbox addresses and the local stack's services follow from them (`make contracts`).
 2. A folder `services/dispatch-<channel>`: `__main__`, `settings`, one file for each provider. Its name goes into the lists that
-   a test holds: `mypy_path`, `.importlinter`, `deploy/`, `requirements/`, the local stack's provider and sample.
+   a test holds: `mypy_path`, `.importlinter`, `deploy/`, `requirements/`, the local stack's provider, a workflow of the sample. Its settings are
+   called `<Channel>Settings`: `tocsin config check` finds them by that.
 3. A test in `tests/integration/dispatch_<channel>` that runs `tocsin.testing.provider_suite` over each provider.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, reduce
@@ -19,7 +20,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from tocsin.contracts.limits import PUSH_CONTENT_BYTES
+from tocsin.contracts.inbox_actions import INBOX_ACTIONS, InboxAction
+from tocsin.contracts.limits import (
+    ACTION_LABEL_CHARS,
+    ACTIONS_PER_MESSAGE,
+    CHAT_CONTENT_BYTES,
+    INBOX_CONTENT_BYTES,
+    PUSH_CONTENT_BYTES,
+)
 from tocsin.contracts.part_forms import LINK, SAFE_LINK, PartForm, text_up_to, whole_number
 from tocsin.contracts.push_overrides import PUSH_OVERRIDES
 from tocsin.contracts.recipients import InlineRecipient
@@ -27,6 +35,8 @@ from tocsin.contracts.vocabulary import Channel, Reason
 
 OVERRIDES: Final = "overrides."
 """How parts for one provider's kind begin."""
+ACTIONS: Final = "actions."
+"""How parts for one of a message's buttons begin."""
 
 
 class Content(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", gc=False):
@@ -63,6 +73,42 @@ class PushContent(Content, kw_only=True, omit_defaults=True, tag="push", gc=Fals
     data: dict[str, str] = {}
     overrides: dict[str, dict[str, Any]] = {}
     """What one push service is told beside that, by the device's kind: see `push_overrides`."""
+
+
+class Action(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """A button that opens a link."""
+
+    label: str
+    url: str
+
+
+class ChatContent(Content, kw_only=True, omit_defaults=True, tag="chat", gc=False):
+    """The rendered message to a chat: plain text, which each provider shows as it stands."""
+
+    text: str
+    title: str | None = None
+    actions: list[Action] = []
+
+
+class WebhookContent(Content, kw_only=True, omit_defaults=True, tag="webhook", gc=False):
+    """What a webhook says beside the event itself."""
+
+    body: str
+    title: str | None = None
+    data: dict[str, str] = {}
+
+
+class InappContent(Content, kw_only=True, omit_defaults=True, tag="inapp", gc=False):
+    """The rendered item of a recipient's inbox: plain text, and links of http and https. `data` reaches the app as strings."""
+
+    title: str
+    body: str
+    link: str | None = None
+    """Where a reader goes from this item; None: where the notification says."""
+    icon: str | None = None
+    """A small picture to show, of https."""
+    actions: list[InboxAction] = []
+    data: dict[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,10 +165,14 @@ class AddressKind:
     """What a channel sends to, and where a recipient holds it. Several channels may share one kind."""
 
     field: str
-    """The recipient's field: `email`, `phone`, `devices`."""
-    many: bool = False
-    """True: the field is a list of devices; each is a delivery of its own, and its id is the address key.
-    False: the field holds one address, and the address key is the field's name."""
+    """The recipient's field: `email`, `phone`, `devices`, `chats`, `id`; of addresses that are the tenant's, the name of their kind."""
+    itself: bool = False
+    """True: the field is the recipient's id, so that everybody who is known has one address of this kind and nobody gives it."""
+    held_by_tenant: bool = False
+    """True: the addresses are the tenant's own, published on `directory`; a recipient has none of this kind."""
+    entry_field: str | None = None
+    """Of a field that is a list: the entries' field that holds the address. Each entry is a delivery of its own, and its id is the address key.
+    None: the recipient's field holds one address, and the address key is the field's name."""
     refused: Reason = Reason.RECIPIENT_REFUSED
     """Why a delivery failed when the provider refuses the address for good."""
     gone: Reason = Reason.RECIPIENT_REFUSED
@@ -133,25 +183,40 @@ class AddressKind:
     """A sandbox address without the tag that lets many recipients have the same behaviour."""
 
     @property
+    def many(self) -> bool:
+        """Whether a recipient may have many of it."""
+        return self.held_by_tenant or self.entry_field is not None
+
+    @property
     def key_without_address(self) -> str:
         """The address key of a delivery to a recipient who has no address of this kind."""
         return "" if self.many else self.field
 
     def destinations(self, recipient: object) -> list[Destination]:
         """Every address of this kind that the recipient has."""
+        if self.held_by_tenant:
+            return []
         held = getattr(recipient, self.field)
         if not held:
             return []
-        if not self.many:
+        if self.entry_field is None:
             return [Destination(self.field, held, None)]
-        return [Destination(device.id, device.token, device.kind, device.app) for device in held]
+        return [
+            Destination(entry.id, getattr(entry, self.entry_field), entry.kind, getattr(entry, "app", None))
+            for entry in held
+        ]
 
     def narrowed(self, recipient: InlineRecipient | None, address_key: str) -> InlineRecipient | None:
-        """The inline recipient as one delivery needs it: of many devices given inline, only the one it goes to."""
-        if not self.many or recipient is None or getattr(recipient, self.field) is None:
+        """The inline recipient as one delivery needs it: of many entries given inline, only the one it goes to."""
+        if (
+            self.held_by_tenant
+            or not self.many
+            or recipient is None
+            or getattr(recipient, self.field) is None
+        ):
             return recipient
-        devices = [device for device in getattr(recipient, self.field) if device.id == address_key]
-        return msgspec.structs.replace(recipient, **{self.field: devices})
+        entries = [entry for entry in getattr(recipient, self.field) if entry.id == address_key]
+        return msgspec.structs.replace(recipient, **{self.field: entries})
 
 
 def _comparable_mail(address: str) -> str:
@@ -169,7 +234,7 @@ def _untagged_mail(address: str) -> str:
     return f"{local.partition('+')[0]}@{domain}"
 
 
-def _untagged_device(token: str) -> str:
+def _untagged_word(token: str) -> str:
     """`sandbox-delay-7` is `sandbox-delay`."""
     return "-".join(token.split("-")[:2])
 
@@ -177,13 +242,30 @@ def _untagged_device(token: str) -> str:
 MAIL_ADDRESS: Final = AddressKind(field="email", comparable=_comparable_mail, untagged=_untagged_mail)
 PHONE_NUMBER: Final = AddressKind(field="phone")
 """E.164."""
+RECIPIENT: Final = AddressKind(field="id", itself=True, untagged=_untagged_word)
+"""The recipient: what Tocsin itself keeps for them, such as an inbox."""
 DEVICE: Final = AddressKind(
     field="devices",
-    many=True,
+    entry_field="token",
     refused=Reason.ADDRESS_INVALID,
     gone=Reason.DEVICE_GONE,
-    untagged=_untagged_device,
+    untagged=_untagged_word,
 )
+CHAT_PLACE: Final = AddressKind(
+    field="chats",
+    entry_field="address",
+    refused=Reason.ADDRESS_INVALID,
+    gone=Reason.ADDRESS_GONE,
+    untagged=_untagged_word,
+)
+ENDPOINT: Final = AddressKind(
+    field="webhook_endpoints",
+    held_by_tenant=True,
+    refused=Reason.ADDRESS_INVALID,
+    gone=Reason.ENDPOINT_GONE,
+    untagged=_untagged_word,
+)
+"""An endpoint's key is its address, so that a job that waits goes to the URL that the endpoint has then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,9 +285,13 @@ class ChannelSpec:
     """What `<name>` in `data.<name>` may not be."""
     overrides: Mapping[str, Mapping[str, PartForm]] = field(default_factory=dict)
     """A template may have parts `overrides.<kind>.<name>`; they become the content's field `overrides`."""
+    actions: int = 0
+    """A template may have parts `actions.<n>.label` and `actions.<n>.url`, n up to this; they become the content's field `actions`."""
     content_bytes: int | None = None
     """All rendered parts together may have so many bytes. None: each part's own limit is enough."""
     address: AddressKind
+    keeps_items: bool = False
+    """Whether its dispatcher keeps what is sent, and lets recipients in with the tokens of their tenants."""
     has_sender: bool
     """Whether a tenant may set the identity that messages come from."""
     needs_sender: bool = False
@@ -236,13 +322,29 @@ class ChannelSpec:
             for kind, named in self.overrides.items()
             for name, form in named.items()
         }
-        return parts | overrides
+        actions = {
+            name: form for pair in self._actions for name, form in zip(pair, _ACTION_FORMS, strict=True)
+        }
+        return parts | overrides | actions
+
+    @cached_property
+    def _actions(self) -> tuple[tuple[str, str], ...]:
+        """The parts of each action: its label, its link."""
+        return tuple((f"{ACTIONS}{n}.label", f"{ACTIONS}{n}.url") for n in range(1, self.actions + 1))
 
     def holder_of(self, name: str) -> str | None:
         """Whose name the `<name>` of a named part is. None: it is free."""
         for reserved in self.reserved_names:
             if name.startswith(reserved.name) if reserved.begins else name == reserved.name:
                 return reserved.holder
+        return None
+
+    def incomplete_action(self, names: Container[str]) -> str | None:
+        """The part that is missing where only one of an action's two parts is among `names`."""
+        for pair in self._actions:
+            missing = [part for part in pair if part not in names]
+            if len(missing) == 1:
+                return missing[0]
         return None
 
     def content_of(self, texts: Mapping[str, str]) -> Content:
@@ -255,6 +357,10 @@ class ChannelSpec:
         }
         if self.overrides:
             fields["overrides"] = self._overrides_of(texts)
+        if self.actions:
+            fields["actions"] = [
+                Action(label=texts[label], url=texts[url]) for label, url in self._actions if label in texts
+            ]
         if self.named_parts is not None:
             prefix = f"{self.named_parts}."
             fields[self.named_parts] = {
@@ -270,6 +376,9 @@ class ChannelSpec:
                 overrides.setdefault(kind, {})[override] = self.forms[name].value(text)
         return overrides
 
+
+_ACTION_FORMS: Final = (text_up_to(ACTION_LABEL_CHARS), LINK)
+"""Of an action's label and of its link."""
 
 _SPECS: Final = (
     ChannelSpec(
@@ -348,13 +457,84 @@ _SPECS: Final = (
             SandboxBehaviour.DELAY: "sandbox-delay",
         },
     ),
+    ChannelSpec(
+        channel=Channel.CHAT,
+        label="chat",
+        content=ChatContent,
+        parts=(
+            TemplatePart(name="text", trimmed=True),
+            TemplatePart(name="title", required=False, form=text_up_to(150)),
+        ),
+        actions=ACTIONS_PER_MESSAGE,
+        content_bytes=CHAT_CONTENT_BYTES,
+        address=CHAT_PLACE,
+        has_sender=False,
+        sandbox={
+            SandboxBehaviour.BOUNCE: "sandbox-invalid",
+            SandboxBehaviour.GONE: "sandbox-gone",
+            SandboxBehaviour.FAIL: "sandbox-unavailable",
+            SandboxBehaviour.THROTTLE: "sandbox-throttled",
+            SandboxBehaviour.SILENT: "sandbox-silent",
+            SandboxBehaviour.DELAY: "sandbox-delay",
+        },
+    ),
+    ChannelSpec(
+        channel=Channel.WEBHOOK,
+        label="webhook",
+        content=WebhookContent,
+        parts=(TemplatePart(name="title", required=False, one_line=True), TemplatePart(name="body")),
+        named_parts="data",
+        address=ENDPOINT,
+        has_sender=False,
+        sandbox={
+            SandboxBehaviour.BOUNCE: "sandbox-invalid",
+            SandboxBehaviour.GONE: "sandbox-gone",
+            SandboxBehaviour.FAIL: "sandbox-unavailable",
+            SandboxBehaviour.THROTTLE: "sandbox-throttled",
+            SandboxBehaviour.SILENT: "sandbox-silent",
+            SandboxBehaviour.DELAY: "sandbox-delay",
+        },
+    ),
+    ChannelSpec(
+        channel=Channel.INAPP,
+        label="message in the app",
+        content=InappContent,
+        parts=(
+            TemplatePart(name="title", one_line=True),
+            TemplatePart(name="body", trimmed=True),
+            TemplatePart(name="link", required=False, form=LINK),
+            TemplatePart(name="icon", required=False, form=SAFE_LINK),
+            TemplatePart(name="actions", required=False, form=INBOX_ACTIONS),
+        ),
+        named_parts="data",
+        content_bytes=INBOX_CONTENT_BYTES,
+        address=RECIPIENT,
+        keeps_items=True,
+        has_sender=False,
+        sandbox={
+            SandboxBehaviour.BOUNCE: "sandbox-invalid",
+            SandboxBehaviour.GONE: "sandbox-gone",
+            SandboxBehaviour.FAIL: "sandbox-unavailable",
+            SandboxBehaviour.THROTTLE: "sandbox-throttled",
+            SandboxBehaviour.SILENT: "sandbox-silent",
+            SandboxBehaviour.DELAY: "sandbox-delay",
+        },
+    ),
 )
 
 CHANNELS: Final[Mapping[str, ChannelSpec]] = {spec.channel: spec for spec in _SPECS}
 """Every channel, in the order of `Channel`. A word that is none of them is a channel of a newer release."""
 
-ADDRESS_KINDS: Final = tuple(dict.fromkeys(spec.address for spec in _SPECS))
-"""Every kind of address that a recipient may have."""
+ADDRESS_KINDS: Final = tuple(
+    dict.fromkeys(spec.address for spec in _SPECS if not (spec.address.held_by_tenant or spec.address.itself))
+)
+"""Every kind of address that somebody gives for a recipient."""
+DISPATCHERS_WITH_DIRECTORY: Final = tuple(
+    spec.channel.dispatcher for spec in _SPECS if spec.address.held_by_tenant or spec.keeps_items
+)
+"""The dispatchers that read `directory`, because what they send to stands there, or the keys of recipients' tokens."""
+KEEPERS: Final = tuple(spec.channel.dispatcher for spec in _SPECS if spec.keeps_items)
+"""The dispatchers that keep what is sent, and tell each other what has moved."""
 ADDRESS_FIELDS: Final = tuple(kind.field for kind in ADDRESS_KINDS if not kind.many)
 """The fields of a recipient that hold one address each: `email`, `phone`."""
 

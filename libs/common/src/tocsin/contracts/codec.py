@@ -11,9 +11,10 @@ import msgspec
 from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import CancellationRequest, NotificationRequest
+from tocsin.contracts.inbox import BoxMoved
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
-from tocsin.contracts.recipients import GivenDevice, GivenRecipient
+from tocsin.contracts.recipients import GivenChatPlace, GivenDevice, GivenRecipient
 from tocsin.contracts.statuses import StatusRecord
 from tocsin.contracts.timers import TimerRecord
 from tocsin.contracts.values.nearest import did_you_mean
@@ -24,6 +25,7 @@ encode = msgspec.json.Encoder().encode
 decode_request = msgspec.json.Decoder(NotificationRequest).decode
 decode_cancellation_request = msgspec.json.Decoder(CancellationRequest).decode
 decode_cancellation = msgspec.json.Decoder(Cancellation).decode
+decode_box_moved = msgspec.json.Decoder(BoxMoved).decode
 decode_intent = msgspec.json.Decoder(IntentRecord).decode
 decode_job = msgspec.json.Decoder(Job).decode
 decode_status = msgspec.json.Decoder(StatusRecord).decode
@@ -65,8 +67,14 @@ def unknown_field(
         return None
     pointer = _pointer(sentence["path"] or "")
     if pointer:
-        known = GivenDevice if "/devices/" in pointer else GivenRecipient
+        known = _known_at(pointer)
     return f"{at + pointer}: has an unknown field. {did_you_mean(sentence['name'], known.__struct_fields__)}"
+
+
+def _known_at(pointer: str) -> type[msgspec.Struct]:
+    if "/devices/" in pointer:
+        return GivenDevice
+    return GivenChatPlace if "/chats/" in pointer else GivenRecipient
 
 
 def _pointer(path: str) -> str:

@@ -1,10 +1,11 @@
-"""What the router publishes for the others: API keys, tenants, categories, workflows, templates, inbox keys (topic `directory`).
+"""What the router publishes for the others: API keys, tenants, categories, workflows, templates, inbox keys, endpoints of webhooks (topic
+`directory`).
 
 The topic is compacted; a record is an entity's state as it stands, a tombstone its end.
 """
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -160,7 +161,51 @@ class InboxKeysRecord(_Entity, kw_only=True, omit_defaults=True, tag="inbox_keys
         return f"inbox_keys/{self.tenant}".encode()
 
 
+class WebhookEndpointRecord(_Entity, kw_only=True, omit_defaults=True, tag="webhook_endpoint"):
+    """Where a tenant takes webhooks. Secrets and header values are sealed for `sealed_for`."""
+
+    key: str
+    url: str
+    event_types: list[str] = []
+    """Types of events whose messages come here; `*` alone: all of them."""
+    secrets: list[str]
+    """One or two, each sealed; a call is signed with each."""
+    headers: str | None = None
+    """A JSON object of names and values, sealed as a whole."""
+    ordered: bool = False
+    """Whether messages about one recipient come one after the other."""
+    enabled: bool = True
+
+    @property
+    def record_key(self) -> bytes:
+        return f"webhook_endpoint/{self.tenant}/{self.key}".encode()
+
+    @property
+    def sealed_for(self) -> str:
+        """The entity under which its secrets are sealed."""
+        return endpoint_seal(self.key)
+
+    def wants(self, event_type: str) -> bool:
+        """Whether messages about events of this type come here."""
+        return event_type in self.event_types or self.event_types == [EVERY_TYPE]
+
+
+EVERY_TYPE: Final = "*"
+"""Among an endpoint's event types: all of them."""
+
+
+def endpoint_seal(key: str) -> str:
+    """The entity under which the secrets of the endpoint of this key are sealed."""
+    return f"webhook_endpoint/{key}"
+
+
 DirectoryRecord = (
-    ApiKeyRecord | TenantRecord | CategoryRecord | WorkflowRecord | TemplateRecord | InboxKeysRecord
+    ApiKeyRecord
+    | TenantRecord
+    | CategoryRecord
+    | WorkflowRecord
+    | TemplateRecord
+    | InboxKeysRecord
+    | WebhookEndpointRecord
 )
 """Every record of `directory`."""

@@ -5,19 +5,33 @@ from typing import Literal
 
 import msgspec
 
-from tocsin.contracts.channels import AnyContent, Content, EmailContent, PushContent, SmsContent
+from tocsin.contracts.channels import (
+    Action,
+    AnyContent,
+    ChatContent,
+    Content,
+    EmailContent,
+    InappContent,
+    PushContent,
+    SmsContent,
+    WebhookContent,
+)
 from tocsin.contracts.intents import Intent, RetryMemory
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, Channel, Lane
 
 __all__ = [
+    "Action",
+    "ChatContent",
     "Content",
     "DeliveryClass",
     "EmailContent",
+    "InappContent",
     "Job",
     "JobPrivate",
     "PushContent",
     "SenderIdentity",
     "SmsContent",
+    "WebhookContent",
 ]
 
 
@@ -38,7 +52,7 @@ class JobPrivate(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """What of a job identifies a person, beside its intent's own. Never logged, never in a status."""
 
     address: str
-    """Where it goes: a mail address, an E.164 number, a device token."""
+    """Where it goes: a mail address, an E.164 number, a device token, an endpoint's key."""
     content: AnyContent
     unsubscribe_url: str | None = None
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tocsin.contracts.cancellations import Cancellation
+from tocsin.contracts.channels import DISPATCHERS_WITH_DIRECTORY, KEEPERS
 from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import Event
+from tocsin.contracts.inbox import BoxMoved
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
@@ -36,7 +38,9 @@ class Topic:
     """One topic, ready to create. `partitions` 0 means: as many as the lanes' topics have by setting."""
 
     name: str
-    family: Literal["events", "intents", "jobs", "timers", "status", "directory", "stops", "cancels", "dead"]
+    family: Literal[
+        "events", "intents", "jobs", "timers", "status", "directory", "stops", "cancels", "inbox", "dead"
+    ]
     record: object
     key: str
     writers: tuple[str, ...]
@@ -100,6 +104,10 @@ class Topics:
     def cancels(self) -> str:
         return f"{self.prefix}cancels"
 
+    @property
+    def inbox(self) -> str:
+        return f"{self.prefix}inbox"
+
     def dead(self, service: str) -> str:
         return f"{self.prefix}dead.{service}"
 
@@ -145,7 +153,8 @@ class Topics:
     def _shared(self) -> Iterator[Topic]:
         yield Topic(
             name=self.directory, family="directory", record=DirectoryRecord, key="kind/tenant/entity", partitions=1,
-            writers=("router",), readers=("ingest", "router", "ledger"), max_message_bytes=2 * MIB, segment_ms=HOUR_MS,
+            writers=("router",), readers=("ingest", "router", "ledger", *DISPATCHERS_WITH_DIRECTORY),
+            max_message_bytes=2 * MIB, segment_ms=HOUR_MS,
         )  # fmt: skip
         yield Topic(
             name=self.stops, family="stops", record=RecipientVersion, key="tenant/recipient", partitions=1,
@@ -155,6 +164,10 @@ class Topics:
             name=self.cancels, family="cancels", record=Cancellation, key="tenant/notification/id, or tenant/cancel/key", partitions=1,
             writers=("router",), readers=("router", *DISPATCHERS),
             retention_ms=7 * DAY_MS, max_message_bytes=64 * 1024, segment_ms=HOUR_MS,
+        )  # fmt: skip
+        yield Topic(
+            name=self.inbox, family="inbox", record=BoxMoved, key="tenant/recipient", partitions=1,
+            writers=KEEPERS, readers=KEEPERS, retention_ms=HOUR_MS, max_message_bytes=64 * 1024, segment_ms=HOUR_MS,
         )  # fmt: skip
         for service in SET_ASIDE:
             yield Topic(

@@ -51,6 +51,9 @@ class Channel(StrEnum):
     EMAIL = "email"
     SMS = "sms"
     PUSH = "push"
+    CHAT = "chat"
+    WEBHOOK = "webhook"
+    INAPP = "inapp"
 
     @property
     def dispatcher(self) -> str:
@@ -65,6 +68,15 @@ class DeviceKind(StrEnum):
     """Firebase Cloud Messaging; also the token that its library gives an app on iOS or in a browser."""
     APNS = "apns"
     WEBPUSH = "webpush"
+
+
+class ChatKind(StrEnum):
+    """The ways into a chat whose addresses are known. An open word, as `DeviceKind` is."""
+
+    SLACK = "slack"
+    """A channel or a person in the workspace of a bot, by Slack's id."""
+    SLACK_WEBHOOK = "slack_webhook"
+    """An incoming webhook of Slack: a URL that may write to one channel."""
 
 
 class StatusName(StrEnum):
@@ -99,6 +111,8 @@ class StatusName(StrEnum):
     OPENED = "opened"
     CLICKED = "clicked"
     READ = "read"
+    SEEN = "seen"
+    ARCHIVED = "archived"
 
     @property
     def final(self) -> bool:
@@ -116,6 +130,8 @@ RECEIPTS: Final = frozenset(
         StatusName.OPENED,
         StatusName.CLICKED,
         StatusName.READ,
+        StatusName.SEEN,
+        StatusName.ARCHIVED,
     }
 )
 """What providers tell after they took a message. It decides nothing of what Tocsin does with the delivery, so it is never final."""
@@ -244,6 +260,7 @@ class Reason(StrEnum):
     LOCALE_INVALID = "locale_invalid"
     TIME_ZONE_UNKNOWN = "time_zone_unknown"
     DEVICE_INVALID = "device_invalid"
+    CHAT_INVALID = "chat_invalid"
     LINK_INVALID = "link_invalid"
     RECORD_UNREADABLE = "record_unreadable"
     OFFSET_NOT_KEPT = "offset_not_kept"
@@ -275,6 +292,8 @@ class Reason(StrEnum):
     ADDRESS_INVALID = "address_invalid"
     ADDRESS_GONE = "address_gone"
     RECIPIENT_STOPPED = "recipient_stopped"
+    ENDPOINT_GONE = "endpoint_gone"
+    ENDPOINT_DISABLED = "endpoint_disabled"
     DEVICE_GONE = "device_gone"
     CONTENT_REFUSED = "content_refused"
     CREDENTIALS_REFUSED = "credentials_refused"

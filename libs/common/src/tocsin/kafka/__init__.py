@@ -59,7 +59,7 @@ from tocsin.kafka.records import ConsumerRecord, Headers, ProducerRecord, Record
 from tocsin.kafka.settings import KafkaSettings
 from tocsin.kafka.tables.cancellations import Cancellations
 from tocsin.kafka.tables.copy_age import CatchUp, CopyAge, always_current
-from tocsin.kafka.tables.log_reader import read_to_end
+from tocsin.kafka.tables.log_reader import LogReader, read_to_end
 from tocsin.kafka.tables.record_reader import RecordReader
 from tocsin.kafka.tables.replica import Replica
 from tocsin.kafka.topics.admin import Admin
@@ -99,6 +99,7 @@ __all__ = [
     "KafkaSettings",
     "LeaseLost",
     "Limits",
+    "LogReader",
     "Loss",
     "NewerOwner",
     "NoProgress",

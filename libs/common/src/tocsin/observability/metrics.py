@@ -1,7 +1,7 @@
 """Every metric of the project, a line each; nothing else defines one.
 
 Labels are bounded: `component` is the kebab-case name of a service, `lane` one of three, `kind` a topic family (`events`, `intents`,
-`jobs`, `timers`, `status`, `directory`, `stops`, `cancels`, `dead`), `partition` a partition number, `code` and `outcome` come from registries.
+`jobs`, `timers`, `status`, `directory`, `stops`, `cancels`, `inbox`, `dead`), `partition` a partition number, `code` and `outcome` come from registries.
 A tenant, recipient, message or URL is never a label. Hot paths call `.labels(…)` once and keep the child.
 """
 
@@ -116,7 +116,7 @@ cancellations = Counter("tocsin_cancellations", "Cancellations and what they cam
 claims = Counter("tocsin_claims", "Event identities claimed, by outcome", ["lane", "outcome"])
 suppressions = Counter("tocsin_suppressions", "Addresses that were suppressed because of what providers said, by channel and cause (bounce, complaint, gone)", ["channel", "cause"])
 lessons_ignored = Counter("tocsin_lessons_ignored", "What providers said of addresses without effect, by reason (test: of a test key's message, no_address, hash: not one of our keys, malformed, tenant and category: there is none)", ["reason"])
-expired_rows_deleted = Counter("tocsin_expired_rows_deleted", "Rows of the router deleted because their time had passed (claims, quotas, throttles, cancellations, soft_bounces)", ["table"])
+expired_rows_deleted = Counter("tocsin_expired_rows_deleted", "Rows deleted because their time had passed: the router's claims, quotas, throttles, cancellations and soft_bounces, and the items of inboxes", ["table"])
 table_rows = Gauge("tocsin_table_rows", "Rows of the router's growing tables (claims, throttles, cancellations, suppressions), as PostgreSQL estimates them; every worker shows the same", ["table"])
 sweep_age_seconds = Gauge("tocsin_sweep_age_seconds", "Seconds since this process last found no expired row left, or since its start", ["table"])
 
@@ -129,13 +129,16 @@ send_retries = Counter("tocsin_send_retries", "Attempts made again in process", 
 deferrals = Counter("tocsin_deferrals", "Deliveries put off because no provider took them, by what the last one said, or given back to the router (recheck)", ["component", "lane", "reason"])
 deferral_seconds = Histogram("tocsin_deferral_seconds", "Seconds for which such a delivery waits until its next attempt", ["component", "lane"], buckets=_AGE)
 failovers = Counter("tocsin_failovers", "Messages tried at the next provider at once, by the one that did not take them and whether it may have all the same (uncertain)", ["channel", "lane", "provider", "uncertain"])
-resends = Counter("tocsin_resends", "Calls to a provider for a message that it may have already, by what a second send does there (collapse, none)", ["channel", "lane", "provider", "idempotency"])
+resends = Counter("tocsin_resends", "Calls to a provider for a message that it may have already, by what a second send does there (once, collapse, none)", ["channel", "lane", "provider", "idempotency"])
 breakers = Gauge("tocsin_breakers", "Breakers of a provider that are open or half open: calls to it, or to so many of its far ends, are held back", ["channel", "provider", "state"])
 breaker_openings = Counter("tocsin_breaker_openings", "Times a provider that worked was found not to, by cause (credentials, failures)", ["channel", "provider", "cause"])
 no_provider_works = Gauge("tocsin_no_provider_works", "1 while no provider of this process works: the breaker of each is open or half open, whether something waits here or not", ["component"])
 paused = Gauge("tocsin_paused", "1 while no provider of this process works and no more messages are read", ["component"])
 sent_on_stale_copy = Counter("tocsin_sent_on_stale_copy", "Calls to a provider for required messages while the copy of stops or cancels was too old for optional ones", ["component", "lane"])
 waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait until the copies of stops and cancels are young enough", ["component", "lane"])
+inbox_items_stored = Counter("tocsin_inbox_items_stored", "Items written to inboxes: new ones, and repeated ones, which stood already", ["result"])
+inbox_streams = Gauge("tocsin_inbox_streams", "Streams of inboxes that this process holds open")
+inbox_oldest_change_seconds = Gauge("tocsin_inbox_oldest_change_seconds", "Age of the oldest thing that a recipient did with an item and that is not told to status yet; 0 when none waits")
 provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
 provider_calls = Gauge("tocsin_provider_calls", "Calls to a provider under way", ["channel", "provider"])
 provider_places = Gauge("tocsin_provider_places", "Calls to a provider that may be under way at once (max_in_flight)", ["channel", "provider"])

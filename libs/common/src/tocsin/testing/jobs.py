@@ -5,26 +5,48 @@ from typing import Any
 
 import msgspec
 
-from tocsin.contracts.channels import CHANNELS, DEVICE, MAIL_ADDRESS, PHONE_NUMBER, Content, TemplatePart
+from tocsin.contracts.channels import (
+    CHANNELS,
+    CHAT_PLACE,
+    DEVICE,
+    ENDPOINT,
+    MAIL_ADDRESS,
+    PHONE_NUMBER,
+    RECIPIENT,
+    Content,
+    TemplatePart,
+)
 from tocsin.contracts.intents import Intent, IntentPrivate
 from tocsin.contracts.jobs import Job, JobPrivate, SenderIdentity
-from tocsin.contracts.vocabulary import Channel, DeviceKind, Lane
+from tocsin.contracts.vocabulary import Channel, ChatKind, DeviceKind, Lane
 
 _ADDRESS = {
     MAIL_ADDRESS: "marked-address@example.org",
     PHONE_NUMBER: "+4915112345678",
     DEVICE: "marked-address-device-token",
+    CHAT_PLACE: "C0MARKEDADDRESS",
+    ENDPOINT: "marked-address-endpoint",
+    RECIPIENT: "ada",
 }
 _TOKENS = {
     DeviceKind.FCM.value: _ADDRESS[DEVICE],
     DeviceKind.APNS.value: b"marked-address-of-an-iphone-----".hex(),
 }
 """Of each kind of device."""
+_TARGETS = {DEVICE: DeviceKind.FCM.value, CHAT_PLACE: ChatKind.SLACK.value}
+"""Of jobs that name none."""
 _SENDER = {
     MAIL_ADDRESS: SenderIdentity(address="shop@example.com", name="Shop", reply_to="help@example.com"),
     PHONE_NUMBER: SenderIdentity(address="+4915100000000"),
 }
-MARKERS = ("marked-address", "marked-body", "+4915112345678", "4915112345678", b"marked-address".hex())
+MARKERS = (
+    "marked-address",
+    "C0MARKEDADDRESS",
+    "marked-body",
+    "+4915112345678",
+    "4915112345678",
+    b"marked-address".hex(),
+)
 """What must never be found in a log, an answer or a metric."""
 
 
@@ -48,7 +70,7 @@ def job_for(channel: Channel, **fields: Any) -> Job:
     token of its kind."""
     now = datetime.now(UTC)
     spec = CHANNELS[channel]
-    target = fields.get("target", DeviceKind.FCM.value if spec.address is DEVICE else None)
+    target = fields.get("target", _TARGETS.get(spec.address))
     intent = Intent(
         tenant="acme",
         notification_id="c1d3a1f0-2f6e-5a2b-9a67-0d7a3b1c2e4f",

@@ -101,6 +101,7 @@ class ProviderSuite:
             Reason.ADDRESS_INVALID,
             Reason.ADDRESS_GONE,
             Reason.DEVICE_GONE,
+            Reason.ENDPOINT_GONE,
             Reason.PROVIDER_SUPPRESSED,
             Reason.RECIPIENT_STOPPED,
         }

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from tocsin.web.problem import Fault, Problem, ProblemDetails, json_pointer
     from tocsin.web.recipient_gate import RecipientCaller, RecipientGate, TokenDirectory
     from tocsin.web.sources import Network, Sources
-    from tocsin.web.values import RequestBody, judged, of_its_kind
+    from tocsin.web.values import RequestBody, address_of_its_kind, judged, of_its_kind
 
 _NAMES = {
     "app": ("service_app",),
@@ -126,6 +126,7 @@ _NAMES = {
     ),
     "values": (
         "RequestBody",
+        "address_of_its_kind",
         "judged",
         "of_its_kind",
     ),
@@ -182,6 +183,7 @@ __all__ = [
     "Sources",
     "TakePost",
     "TokenDirectory",
+    "address_of_its_kind",
     "admit",
     "checked_origin",
     "codes",

@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.chat_place import address_of_kind
 from tocsin.contracts.values.device import token_of_kind
 from tocsin.contracts.values.nearest import did_you_mean
 from tocsin.contracts.vocabulary import Reason
@@ -37,16 +38,21 @@ def judged(judge: Callable[[str], str]) -> Judge:
     return Judge(check)
 
 
-def _of_its_kind(token: str, info: ValidationInfo) -> str:
-    kind = info.data.get("kind")  # one that was refused is told already
-    try:
-        return token if kind is None else token_of_kind(token, kind)
-    except ValueRefused as refused:
-        raise _fault(refused.code, refused.detail) from None
+def _judged_with_kind(judge: Callable[[str, str], str]) -> AfterValidator:
+    def check(value: str, info: ValidationInfo) -> str:
+        kind = info.data.get("kind")  # one that was refused is told already
+        try:
+            return value if kind is None else judge(value, kind)
+        except ValueRefused as refused:
+            raise _fault(refused.code, refused.detail) from None
+
+    return AfterValidator(check)
 
 
-of_its_kind: Final = AfterValidator(_of_its_kind)
+of_its_kind: Final = _judged_with_kind(token_of_kind)
 """For a device's `token`, behind its `kind`: has the form that the push service of this kind gives it."""
+address_of_its_kind: Final = _judged_with_kind(address_of_kind)
+"""For the `address` of a place in a chat, behind its `kind`."""
 
 
 class RequestBody(BaseModel):

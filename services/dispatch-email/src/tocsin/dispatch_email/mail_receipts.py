@@ -11,24 +11,19 @@ bounces go to. The operator's own mail server hands it over, with a token in `Au
 | MDN (RFC 8098) `displayed` | `read` |
 | any other mail | nothing: it is counted |
 
-The ref is that of the headers that came back. Without them nothing is guessed: the report is counted as one without a ref. What the
-report says of addresses is not read.
+The ref is that of the headers that came back, and of nothing else. Without them nothing is guessed: the report is counted as one without
+a ref. Whoever has a mail of ours can write a report about it, and about no other. What a report says of addresses is only compared.
 """
 
-import asyncio
-import hmac
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from email.errors import MessageError
-from email.message import Message
-from email.parser import BytesParser, Parser
-from email.policy import compat32
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, SecretStr
 
-from tocsin.channel.provider_config import SecretFile
+from tocsin.channel.provider_config import SecretFile, one_word
 from tocsin.channel.receipts import (
     Cause,
     ProviderEvent,
@@ -39,15 +34,21 @@ from tocsin.channel.receipts import (
     enhanced_code,
     hashed,
 )
+from tocsin.channel.shown_secrets import is_one_of, shown
 from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.dispatch_email.bounces import DETAILS, bounce_class
 from tocsin.dispatch_email.own_headers import REF, whole_ref
+from tocsin.dispatch_email.report_parts import (
+    Fields,
+    Part,
+    TooMuch,
+    blocks_within,
+    fields_within,
+    report_parts,
+)
 from tocsin.runtime import Clock
 
 PATH: Final = "mail"
-_SCHEME: Final = "bearer "
-_UNREADABLE: Final = (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""What the standard library's parser is known to raise for mails that anybody may have written."""
 _ACTIONS: Final = {"failed": StatusName.BOUNCED, "delivered": StatusName.DELIVERED}
 _FEEDBACK: Final = {
     "abuse": StatusName.COMPLAINED,
@@ -56,14 +57,37 @@ _FEEDBACK: Final = {
     "opt-out": StatusName.UNSUBSCRIBED,
     "opt-out-list": StatusName.UNSUBSCRIBED,
 }
+_STATUS: Final = ("message/delivery-status", "message/global-delivery-status")
+_DISPOSITION: Final = ("message/disposition-notification", "message/global-disposition-notification")
+_RETURNED: Final = (
+    "message/rfc822",
+    "text/rfc822-headers",
+    "message/rfc822-headers",
+    "message/global",
+    "message/global-headers",
+)
+"""With `global`: the same, of a server that takes addresses in other scripts (RFC 6533)."""
 _MOST_RECIPIENTS: Final = 100
 """Blocks of a DSN that are read. Each of our mails has one recipient; one that is forwarded may come to several."""
+_SHORTEST_TOKEN: Final = 32
+_LONGEST_DATE: Final = 100
+_WORD: Final = re.compile(r"[a-z-]*")
+_VAGUE: Final = re.compile(r"[245]\.0\.0")
+"""Enhanced codes that say nothing but success or failure."""
+
+
+def _long_enough(token: SecretStr) -> SecretStr:
+    if len(token.get_secret_value()) < _SHORTEST_TOKEN:
+        raise ValueError(f"the file must hold a token of {_SHORTEST_TOKEN} characters or more")
+    return token
 
 
 class MailReceiptsConfig(ReceiptsConfig):
     """`[providers.receipts]` of an instance of kind `smtp`."""
 
-    token_files: tuple[SecretFile, ...] = Field(min_length=1, max_length=2)
+    token_files: tuple[Annotated[SecretFile, AfterValidator(one_word), AfterValidator(_long_enough)], ...] = (
+        Field(min_length=1, max_length=2)
+    )
     """What whoever hands reports over shows. It is a secret of yours: any 32 random characters."""
 
 
@@ -75,56 +99,84 @@ class MailReceipts:
 
     async def verify(self, request: RawRequest) -> Sequence[ProviderEvent]:
         """What one report tells."""
-        given = request.headers.get("authorization", "")
-        token = given[len(_SCHEME) :].strip().encode() if given.lower().startswith(_SCHEME) else b""
-        # All of them, so that the time says nothing of which one is near.
-        right = [hmac.compare_digest(token, known) for known in self._tokens]
-        if not any(right):
+        if not is_one_of(shown(request, "bearer"), self._tokens):
             raise Refused(Cause.SIGNATURE)
         if request.path != PATH:
             raise Refused(Cause.UNREADABLE)
-        # In a thread: a large message takes longer to read than the event loop may stand still.
-        return await asyncio.to_thread(read_report, request.body)
+        return read_report(request.body)
 
 
 def read_report(raw: bytes) -> list[ProviderEvent]:
-    """What a mail tells of one of ours; one event that changes nothing where it is no report. Raises Refused."""
+    """What a mail tells of one of ours, each thing once; one event that changes nothing where it is no report. Raises Refused."""
     try:
-        mail = BytesParser(policy=compat32).parsebytes(raw)
-        return list(_events(mail)) or [_nothing(None)]
-    except _UNREADABLE:
+        events = {event.id: event for event in _events(*report_parts(raw))}
+    except (TooMuch, ValueError):
         raise Refused(Cause.UNREADABLE) from None
+    return list(events.values()) or [ProviderEvent(ref=None, status=None, id=hashed(""))]
 
 
-def _events(mail: Message) -> Iterator[ProviderEvent]:
-    if mail.get_content_type() != "multipart/report" or not mail.is_multipart():
-        return
-    parts = {part.get_content_type(): part for part in mail.get_payload() if isinstance(part, Message)}
-    ref = _returned_ref(parts)
+def _events(mail: Fields, parts: Sequence[Part]) -> Iterator[ProviderEvent]:
+    returned = _first(parts, _RETURNED)
+    came_back: Fields = {} if returned is None else fields_within(returned)
+    ref = whole_ref(came_back[REF.lower()]) if REF.lower() in came_back else None
     at = _time(mail)
-    if (status := parts.get("message/delivery-status")) is not None:
-        yield from _delivery_status(status, ref, at)
-    elif (feedback := parts.get("message/feedback-report")) is not None:
-        kind = _word(_fields(feedback), "feedback-type")
+    if (status := _first(parts, _STATUS)) is not None:
+        yield from _delivery_status(status, ref, at, to=_address(came_back.get("to", "")))
+    elif (feedback := _first(parts, ("message/feedback-report",))) is not None:
+        kind = _word(fields_within(feedback).get("feedback-type"))
         yield _event(_FEEDBACK.get(kind), ref, at, "feedback", kind)
-    elif (disposition := parts.get("message/disposition-notification")) is not None:
-        # manual-action/MDN-sent-manually; displayed
-        kind = _word(_fields(disposition), "disposition").rpartition(";")[2].strip().partition("/")[0]
-        yield _event(StatusName.READ if kind == "displayed" else None, ref, at, "disposition", kind)
+    elif (disposition := _first(parts, _DISPOSITION)) is not None:
+        yield _disposition(fields_within(disposition).get("disposition", "").lower(), ref, at)
 
 
-def _delivery_status(status: Message, ref: str | None, at: datetime | None) -> Iterator[ProviderEvent]:
-    """The first block is about the message, each of the others about one recipient; an empty one is a blank line too many."""
-    blocks = [block for block in status.get_payload() if isinstance(block, Message) and block.keys()]
-    for block in blocks[1 : 1 + _MOST_RECIPIENTS]:
-        action = _word(block, "action")
+def _first(parts: Sequence[Part], kinds: Sequence[str]) -> Part | None:
+    return next((part for part in parts if part.type in kinds), None)
+
+
+def _delivery_status(
+    status: Part, ref: str | None, at: datetime | None, *, to: str
+) -> Iterator[ProviderEvent]:
+    """Blocks with an action are each about one recipient; the one before them is about the message."""
+    recipients = [block for block in blocks_within(status) if "action" in block]
+    for block in recipients[:_MOST_RECIPIENTS]:
+        action = _word(block["action"])
         name = _ACTIONS.get(action)
-        code = enhanced_code(_word(block, "status"), _word(block, "diagnostic-code"))
+        code = _code(block)
         if name is not StatusName.BOUNCED:
             yield _event(name, ref, at, action, code or "")
             continue
         reason = bounce_class(code)
-        yield _event(name, ref, at, action, code or "", code=code, reason=reason)
+        if reason is Reason.HARD_BOUNCE and not _is_about(to, block):
+            reason = Reason.SOFT_BOUNCE
+        yield _event(name, ref, at, action, code or "", reason, code=code, reason=reason)
+
+
+def _code(block: Fields) -> str | None:
+    """That of the field Status; where it is vague, the one that the far server wrote into its sentence."""
+    status, far = (enhanced_code(block.get(name)) for name in ("status", "diagnostic-code"))
+    return status if status is not None and not _VAGUE.fullmatch(status) else far or status
+
+
+def _is_about(to: str, block: Fields) -> bool:
+    """Whether it is our recipient's address that came to nothing. A recipient may forward mail to an address that is gone: theirs is not."""
+    final = _address(block.get("final-recipient", "").rpartition(";")[2])
+    return not (to and final) or to == final
+
+
+def _address(value: str) -> str:
+    """As To and Final-Recipient bear it, with a name before it or without."""
+    value = value.strip()
+    return (value[:-1].rpartition("<")[2] if value.endswith(">") else value).strip().casefold()
+
+
+def _disposition(value: str, ref: str | None, at: datetime | None) -> ProviderEvent:
+    """Such as `manual-action/MDN-sent-manually; displayed`. An automatic action is that of a machine, which has read nothing."""
+    mode, _, kinds = value.rpartition(";")
+    kind, automated = _word(kinds), mode.strip().startswith("automatic-action")
+    status = StatusName.READ if kind == "displayed" else None
+    return _event(
+        status, ref, at, "disposition", kind, *(["automatic"] if automated else []), automated=automated
+    )
 
 
 def _event(
@@ -134,6 +186,7 @@ def _event(
     *parts: str,
     code: str | None = None,
     reason: Reason | None = None,
+    automated: bool = False,
 ) -> ProviderEvent:
     """A report has no id of its own, and the same one may come twice: it is what it says of which message."""
     return ProviderEvent(
@@ -144,44 +197,19 @@ def _event(
         code=code,
         reason=reason,
         detail=DETAILS[reason] if reason is not None else None,
+        automated=automated,
     )
 
 
-def _nothing(ref: str | None) -> ProviderEvent:
-    return ProviderEvent(ref=ref, status=None, id=hashed(ref or ""))
+def _word(value: str | None) -> str:
+    """The word that the value of a field begins with; a comment may follow."""
+    found = _WORD.match((value or "").strip().lower())
+    return found[0] if found else ""
 
 
-def _returned_ref(parts: dict[str, Message]) -> str | None:
-    """From the message or the headers that came back, and from nowhere else: the report itself may come from anybody."""
-    for kind in ("message/rfc822", "text/rfc822-headers", "message/rfc822-headers"):
-        if (returned := parts.get(kind)) is not None:
-            return _ref_of(_fields(returned))
-    return None
-
-
-def _ref_of(headers: Message) -> str | None:
-    value = headers.get(REF)
-    return None if value is None else whole_ref(str(value))
-
-
-def _fields(part: Message) -> Message:
-    """The fields that a part consists of. The parser reads those of `message/…` itself."""
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        return payload[0] if payload and isinstance(payload[0], Message) else Message()
-    content = part.get_payload(decode=True)
-    return Parser(policy=compat32).parsestr(
-        content.decode("latin-1") if isinstance(content, bytes) else "", headersonly=True
-    )
-
-
-def _word(fields: Message, name: str) -> str:
-    return str(fields.get(name, "")).strip().lower()
-
-
-def _time(mail: Message) -> datetime | None:
+def _time(mail: Fields) -> datetime | None:
     try:
-        at = parsedate_to_datetime(str(mail.get("date", "")))
+        at = parsedate_to_datetime(mail.get("date", "")[:_LONGEST_DATE])
     except (ValueError, TypeError, OverflowError):
         return None
     return at if at.tzinfo is not None else None

@@ -5,7 +5,6 @@ https://postmarkapp.com/developer/api/bounce-api#bounce-types. Postmark signs no
 URL which it is given.
 """
 
-import hmac
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -26,13 +25,13 @@ from tocsin.channel.receipts import (
     enhanced_code,
     hashed,
 )
+from tocsin.channel.shown_secrets import is_one_of, shown
 from tocsin.contracts.codec import UNREADABLE_ERRORS
 from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.dispatch_email.bounces import DETAILS
 from tocsin.dispatch_email.postmark_body import REF
 from tocsin.runtime import Clock
 
-_SCHEME: Final = "basic "
 _LOGIN: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}:[A-Za-z0-9._~-]{24,200}")
 """Nothing that would have to be escaped in a URL."""
 _MOST_PIECES: Final = 10
@@ -137,11 +136,7 @@ class PostmarkReceipts:
 
     async def verify(self, request: RawRequest) -> Sequence[ProviderEvent]:
         """The one event of a call."""
-        given = request.headers.get("authorization", "")
-        shown = given[len(_SCHEME) :].strip().encode() if given.lower().startswith(_SCHEME) else b""
-        # All of them, so that the time says nothing of which one is near.
-        right = [hmac.compare_digest(shown, known) for known in self._logins]
-        if not any(right):
+        if not is_one_of(shown(request, "basic"), self._logins):
             raise Refused(Cause.SIGNATURE)
         try:
             return [_read(_event(request.body))]

@@ -33,6 +33,9 @@ from tocsin.contracts.vocabulary import Reason, StatusName
 from tocsin.dispatch_email.bounces import DETAILS, bounce_class
 from tocsin.runtime import Clock
 
+REPEATS_SECONDS: Final = 24 * 3600.0
+"""So long SendGrid repeats a callback that we did not take ("Troubleshooting the Event Webhook"). It documents no new signature for that.
+One that is played again changes nothing: its statuses have the same ids."""
 _SIGNATURE: Final = "x-twilio-email-event-webhook-signature"
 _TIMESTAMP: Final = "x-twilio-email-event-webhook-timestamp"
 _SIMPLE: Final = {
@@ -108,7 +111,7 @@ class SendGridReceipts:
         self._keys = [_public_key(file.get_secret_value()) for file in config.public_key_files]
         self._clock = clock
 
-    async def verify(self, request: RawRequest) -> Sequence[ProviderEvent]:
+    async def verify(self, request: RawRequest) -> Sequence[ProviderEvent | Cause]:
         """The events of one call, in their order."""
         timestamp = request.headers.get(_TIMESTAMP, "")
         if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12):
@@ -120,9 +123,9 @@ class SendGridReceipts:
         signed = timestamp.encode() + request.body
         if not any(_is_signed(key, signature, signed) for key in self._keys):
             raise Refused(Cause.SIGNATURE)
-        in_time(float(timestamp), self._clock)
+        in_time(float(timestamp), self._clock, late=REPEATS_SECONDS)
         try:
-            return [_read(_event(raw)) for raw in _events(request.body)]
+            return [_read(raw) for raw in _events(request.body)]
         except UNREADABLE_ERRORS:
             raise Refused(Cause.UNREADABLE) from None
 
@@ -135,7 +138,12 @@ def _is_signed(key: ec.EllipticCurvePublicKey, signature: bytes, signed: bytes) 
     return True
 
 
-def _read(event: _Event) -> ProviderEvent:
+def _read(raw: msgspec.Raw) -> ProviderEvent | Cause:
+    """One event alone: the others of the call are taken, whatever this one holds."""
+    try:
+        event = _event(raw)
+    except UNREADABLE_ERRORS:
+        return Cause.UNREADABLE
     status, code, reason, detail = _meaning(event)
     return ProviderEvent(
         ref=event.tocsin_ref,

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from tocsin.contracts.limits import DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
-from tocsin.contracts.recipients import valid_devices
+from tocsin.contracts.limits import CHATS_PER_RECIPIENT, DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
+from tocsin.contracts.recipients import valid_chats, valid_devices
 from tocsin.contracts.values.cancel_key import LONGEST as LONGEST_CANCEL_KEY
 from tocsin.contracts.values.cancel_key import cancel_key
+from tocsin.contracts.values.chat_place import chat_address, chat_kind, place_id
 from tocsin.contracts.values.device import device_app, device_id, device_kind, device_token
 from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.link import LONGEST as LONGEST_LINK
@@ -18,11 +19,11 @@ from tocsin.contracts.values.locale import locale
 from tocsin.contracts.values.mail_address import mail_address
 from tocsin.contracts.values.phone_number import PATTERN as PHONE_PATTERN
 from tocsin.contracts.values.phone_number import phone_number
-from tocsin.contracts.values.recipient import DEVICES_RULE
+from tocsin.contracts.values.recipient import CHATS_RULE, DEVICES_RULE
 from tocsin.contracts.values.send_time import LONGEST_DELAY
 from tocsin.contracts.values.time_zone import time_zone
 from tocsin.contracts.vocabulary import DeviceKind, Lane, Reason
-from tocsin.web import RequestBody, judged, of_its_kind
+from tocsin.web import RequestBody, address_of_its_kind, judged, of_its_kind
 
 BY_ID: Final = "by id"
 INLINE: Final = "inline"
@@ -80,6 +81,32 @@ _Devices = Annotated[
 ]
 
 
+class ChatBody(_Body):
+    """A place in a chat where the recipient reads."""
+
+    id: Annotated[str, judged(place_id)] = Field(
+        description="Names the place; it goes into ids and timelines"
+    )
+    kind: Annotated[str, judged(chat_kind)] = Field(
+        description="`slack`, `slack_webhook`, or what a provider of your own serves"
+    )
+    address: Annotated[str, judged(chat_address), address_of_its_kind] = Field(
+        description="`slack`: the id of a channel or person. `slack_webhook`: the URL, which is a secret",
+        examples=["C024BE91L"],
+    )
+
+
+def _of_different_chat_ids(chats: list[ChatBody]) -> list[ChatBody]:
+    if len(chats) <= CHATS_PER_RECIPIENT and not valid_chats([chat.id for chat in chats]):
+        raise PydanticCustomError(Reason.CHAT_INVALID.value, CHATS_RULE)
+    return chats
+
+
+_Chats = Annotated[
+    list[ChatBody], Field(max_length=CHATS_PER_RECIPIENT), AfterValidator(_of_different_chat_ids)
+]
+
+
 class InlineRecipientBody(_Body):
     """A recipient given with the request. It overrides the directory for this message; preferences stay those stored under `id`."""
 
@@ -87,6 +114,7 @@ class InlineRecipientBody(_Body):
     email: _Email | None = Field(default=None, examples=["ann@example.com"])
     phone: _Phone | None = Field(default=None, examples=["+4915112345678"])
     devices: _Devices | None = Field(default=None, description="Of different ids")
+    chats: _Chats | None = Field(default=None, description="Places in chats, of different ids")
     locale: _Locale | None = Field(default=None, examples=["de"])
     time_zone: _TimeZone | None = Field(default=None, examples=["Europe/Berlin"])
     attributes: dict[str, Any] | None = Field(default=None, description="For templates: `recipient.<name>`")

@@ -126,7 +126,7 @@ class DeliveryBody(_ResponseBody):
     state: State
     engagement: OpenStatus | None = Field(
         default=None,
-        description="What a person has done with it: `opened`, `read` or `clicked`, the strongest",
+        description="What a person has done with it: `seen`, `archived`, `opened`, `read` or `clicked`, the strongest",
     )
     reason: OpenReason | None
     rule: OpenRule | None

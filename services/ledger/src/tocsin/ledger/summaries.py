@@ -90,7 +90,13 @@ _HANDED_OVER: Final = (
     StatusName.BOUNCED,
     StatusName.COMPLAINED,
 )
-_ENGAGEMENT: Final = (StatusName.OPENED, StatusName.READ, StatusName.CLICKED)
+_ENGAGEMENT: Final = (
+    StatusName.SEEN,
+    StatusName.ARCHIVED,
+    StatusName.OPENED,
+    StatusName.READ,
+    StatusName.CLICKED,
+)
 """What a person does with a message, weakest first. It is an axis of its own: of a state it says nothing."""
 _STATES: Final[dict[str, State]] = {
     StatusName.ROUTED: State.IN_PROGRESS,
@@ -272,8 +278,15 @@ def _engagement(rows: Sequence[StatusRow]) -> dict[str | None, str]:
     return done
 
 
+def _reach(row: StatusRow) -> tuple[int, datetime, str]:
+    """How far a delivery has come with this. Of two equal ones the later counts, by the provider's clock where it told its time: the
+    order in which receipts come says nothing."""
+    told_at = row.receipt.at if row.receipt is not None else None
+    return _STRENGTH[row.status], told_at or row.at, row.status_id
+
+
 def _delivery(group: Sequence[StatusRow], engagement: Mapping[str | None, str]) -> DeliverySummary:
-    strongest = max(group, key=lambda row: (_STRENGTH[row.status], row.at))
+    strongest = max(group, key=_reach)
     strongest_first = (strongest, *group)
     address_keys = (row.address_key for row in strongest_first if row.address_key is not None)
     providers = (row.provider for row in strongest_first if row.provider is not None)

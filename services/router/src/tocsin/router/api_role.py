@@ -59,6 +59,7 @@ def api_role(
         changes=changes,
         trials=trials,
         seal=settings.seal.seal,
+        allowed_targets=settings.outgoing.allowed,
     )
     page = FunctionComponent(
         name="unsubscribe page",

@@ -13,7 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tocsin.router.tables import Turn, outbox, recipient_versions
 
 EntityKind = Literal[
-    "api_key", "tenant", "category", "workflow", "template", "inbox_keys", "recipient_version"
+    "api_key",
+    "tenant",
+    "category",
+    "workflow",
+    "template",
+    "inbox_keys",
+    "webhook_endpoint",
+    "recipient_version",
 ]
 
 LOCK_RECIPIENT = "tocsin.directory.recipient/"

@@ -35,6 +35,7 @@ from tocsin.contracts.directory import (
     InboxKeysRecord,
     TemplateRecord,
     TenantRecord,
+    WebhookEndpointRecord,
     WorkflowRecord,
 )
 from tocsin.contracts.ids import recipient_key
@@ -171,6 +172,16 @@ _KINDS: dict[str, _Kind] = {
         partial(_entity, InboxKeysRecord),
         select(*(tables.inbox_keys.c[n] for n in ("tenant", "keys", "origins"))),
         (tables.inbox_keys.c.tenant,),
+    ),
+    "webhook_endpoint": _Kind(
+        partial(_entity, WebhookEndpointRecord),
+        select(
+            *(
+                tables.webhook_endpoints.c[n]
+                for n in ("tenant", "key", "url", "event_types", "secrets", "headers", "ordered", "enabled")
+            )
+        ),
+        (tables.webhook_endpoints.c.tenant, tables.webhook_endpoints.c.key),
     ),
     RECIPIENT_VERSION: _Kind(
         _stop,

@@ -24,6 +24,7 @@ from tocsin.runtime import (
     Unwise,
     key_parts,
 )
+from tocsin.runtime.outgoing import OutgoingSettings
 from tocsin.trust import SealSettings
 
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
@@ -62,6 +63,9 @@ class RouterSettings(LaneSettings):
     database: DatabaseSettings = Field(description="PostgreSQL")
     seal: SealSettings = Field(
         default_factory=SealSettings, description="What seals the secrets that tenants enter"
+    )
+    outgoing: OutgoingSettings = Field(
+        default_factory=OutgoingSettings, description="Where tenants' URLs may lead"
     )
     programs: ProgramSettings = Field(
         default_factory=ProgramSettings, description="What tenants write and the worker runs"

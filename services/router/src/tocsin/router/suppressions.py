@@ -9,10 +9,12 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from sqlalchemy import ARRAY, Text, cast, func, select, text
+from sqlalchemy import ARRAY, Text, any_, cast, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.contracts.channels import AddressKind
+from tocsin.contracts.codec import encode
 from tocsin.router.policy import ANY
 from tocsin.router.soft_bounces import forget_soft_bounces
 from tocsin.router.tables import devices, recipients
@@ -91,12 +93,23 @@ async def holders(
     db: AsyncConnection, tenant: str, kind: AddressKind, addresses: Collection[str]
 ) -> set[str]:
     """The ids of all recipients of the tenant who have one of these addresses, in whatever case it is written."""
-    if not addresses:
+    if not addresses or kind.held_by_tenant:
         return set()
     asked = func.unnest(cast(list(addresses), ARRAY(Text))).column_valued("address")
-    if kind.many:
+    if kind.itself:
+        query = select(recipients.c.id).where(
+            recipients.c.tenant == tenant, recipients.c.id.in_(select(asked))
+        )
+    elif kind.field == devices.name:
         query = select(devices.c.recipient).where(
             devices.c.tenant == tenant, devices.c.token.in_(select(asked))
+        )
+    elif kind.many:
+        # As texts: lists of lists would become an array of two dimensions.
+        entries = [encode([{kind.entry_field: address}]).decode() for address in addresses]
+        query = select(recipients.c.id).where(
+            recipients.c.tenant == tenant,
+            recipients.c[kind.field].contains(any_(cast(cast(entries, ARRAY(Text)), ARRAY(JSONB)))),
         )
     else:
         address = func.lower(recipients.c[kind.field])

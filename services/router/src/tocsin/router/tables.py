@@ -133,6 +133,7 @@ recipients = Table(
     tenant_column(),
     Column("id", Text, primary_key=True),
     *(Column(field, Text) for field in ADDRESS_FIELDS),
+    Column("chats", JSONB, nullable=False, server_default=text("'[]'::jsonb")),  # [{id, kind, address}]
     Column("locale", Text),  # BCP 47
     Column("time_zone", Text),  # IANA
     json_column("attributes"),
@@ -144,6 +145,12 @@ recipients = Table(
 for _field in ADDRESS_FIELDS:
     # Whoever has an address is found by it, in whatever case it is written.
     Index(f"ix_recipients_{_field}", recipients.c.tenant, func.lower(recipients.c[_field]))
+Index(
+    "ix_recipients_chats",
+    recipients.c.chats,
+    postgresql_using="gin",
+    postgresql_ops={"chats": "jsonb_path_ops"},
+)
 
 recipient_versions = Table(
     "recipient_versions",
@@ -204,6 +211,27 @@ preferences = Table(
     Column("source", Text, nullable=False),  # who switched it last: `api`, `unsubscribe_page`, …
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    tenant_column(),
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False, server_default=text("''")),
+    Column("url", Text, nullable=False),
+    Column("event_types", ARRAY(Text), nullable=False),  # `*` alone: all of them
+    Column("secrets", ARRAY(Text), nullable=False),  # sealed; the newest first, then the one it replaces
+    Column("headers", Text),  # a JSON object, sealed as a whole
+    Column("header_names", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    Column("ordered", Boolean, nullable=False, server_default=text("false")),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("disabled_reason", Text),  # null: its owner has disabled it
+    Column("disabled_at", DateTime(timezone=True)),
+    revision_column(),
+    created_at_column(),
+    updated_at_column(),
+)
+"""Where tenants take webhooks."""
 
 workflows = Table(
     "workflows",

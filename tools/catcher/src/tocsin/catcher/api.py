@@ -9,12 +9,13 @@ from fastapi.responses import JSONResponse, Response
 
 from .browser_policy import MAIL_POLICY, mail_document
 from .mailbox import Mailbox
-from .messages import Channel, Email, Push, Sms, as_json
+from .messages import AnyMessage, Channel, Email, as_json
+from .receipts import NotPlayed, Played, Receipts
 from .timelines import EntryFinder, NoTimeline, NotYet, Timeline, Timelines
 
 
-def messages_api(mailbox: Mailbox) -> APIRouter:
-    """The list, one message, a mail's HTML, and clearing all."""
+def messages_api(mailbox: Mailbox, *, receipts: Receipts) -> APIRouter:
+    """The list, one message, a mail's HTML, what its provider would tell of it, and clearing all."""
     routes = APIRouter(prefix="/api/messages")
 
     @routes.get("")
@@ -37,7 +38,21 @@ def messages_api(mailbox: Mailbox) -> APIRouter:
 
     @routes.get("/{identity}")
     async def message(identity: UUID) -> JSONResponse:
-        return JSONResponse(as_json(_kept(mailbox, identity)))
+        """With `plays`: what can be told of it as its provider would."""
+        kept = _kept(mailbox, identity)
+        return JSONResponse({**as_json(kept), "plays": receipts.names(kept)})
+
+    @routes.put("/{identity}/receipts/{name}")
+    async def play(identity: UUID, name: str) -> Response:
+        """204 once it is taken, 404 where that cannot be told of this message, 502 with a reason where nobody took it."""
+        kept = _kept(mailbox, identity)
+        if name not in receipts.names(kept):
+            raise HTTPException(404, "This cannot be told of this message.")
+        match await receipts.play(kept, name):
+            case NotPlayed(reason):
+                return JSONResponse({"detail": reason}, 502)
+            case Played():
+                return Response(status_code=204)
 
     @routes.get("/{identity}/html")
     async def html(identity: UUID) -> Response:
@@ -76,7 +91,7 @@ def timelines_api(mailbox: Mailbox, *, timelines: Timelines, entries: EntryFinde
     return routes
 
 
-def _kept(mailbox: Mailbox, identity: UUID) -> Email | Sms | Push:
+def _kept(mailbox: Mailbox, identity: UUID) -> AnyMessage:
     message = mailbox.get(identity)
     if message is None:
         raise HTTPException(404, "No such message: it was cleared, or is older than what is kept.")

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from .api import messages_api, timelines_api
 from .apns import ApnsEndpoint
 from .aws_sms import AwsSmsEndpoint
+from .chat_endpoints import chat_endpoints
 from .endpoints import add_provider_endpoints
 from .fcm import FcmEndpoint
 from .google_oauth import TokenEndpoint
@@ -25,15 +26,18 @@ from .mailbox import Mailbox
 from .mailgun import MailgunEndpoint
 from .page_files import add_page
 from .postmark import PostmarkEndpoint
+from .receipts import Receipts
 from .service_account import replace_file
 from .ses import SesEndpoint
 from .settings import CatcherSettings
+from .slack import SlackEndpoint
 from .sms_endpoints import sms_endpoints
 from .smtp import MailCatcher, open_smtp
 from .stream import stream_api
 from .timelines import EntryFinder, Timelines
 from .twilio import TwilioEndpoint
 from .vonage import VonageEndpoint
+from .webhook import WebhookEndpoint
 from .webpush import WebPushEndpoint
 
 _SHUTDOWN_SECONDS = 3
@@ -58,6 +62,7 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
         tokens=tokens,
         fcm=FcmEndpoint(mailbox=mailbox, tokens=tokens, project=settings.fcm_project, now=utc_now),
         webpush=WebPushEndpoint(mailbox=mailbox, now=utc_now),
+        webhook=WebhookEndpoint(mailbox=mailbox, secret=_shown(settings.webhook_secret), now=utc_now),
     )
     add_mail_endpoints(
         app,
@@ -90,8 +95,18 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
         now=utc_now,
     )
     app.include_router(sms_endpoints(vonage=vonage, aws=aws))
+    slack = SlackEndpoint(mailbox=mailbox, bot_token=_shown(settings.slack_bot_token), now=utc_now)
+    app.include_router(chat_endpoints(slack=slack))
     timelines = Timelines(entries=entries, client=client)
-    app.include_router(messages_api(mailbox))
+    receipts = Receipts(
+        client=client,
+        mail_url=settings.mail_callback_url,
+        mail_token=_shown(settings.mail_callback_token),
+        twilio_account_sid=settings.twilio_account_sid,
+        twilio_auth_token=_shown(settings.twilio_auth_token),
+        now=utc_now,
+    )
+    app.include_router(messages_api(mailbox, receipts=receipts))
     app.include_router(timelines_api(mailbox, timelines=timelines, entries=entries))
     app.include_router(stream_api(mailbox))
     add_page(app)

@@ -11,6 +11,7 @@ from .fcm import FcmEndpoint, FcmRefusal
 from .google_oauth import OAuthRefusal, TokenEndpoint
 from .twilio import TwilioEndpoint
 from .twilio_refusals import Refusal
+from .webhook import WebhookEndpoint
 from .webpush import Subscribing, WebPushEndpoint
 
 _LARGEST_BODY = 1024 * 1024  # far above what the real APIs take
@@ -23,8 +24,9 @@ def add_provider_endpoints(
     tokens: TokenEndpoint,
     fcm: FcmEndpoint,
     webpush: WebPushEndpoint,
+    webhook: WebhookEndpoint,
 ) -> None:
-    """Adds Twilio's, Google's and FCM's routes under the paths the real APIs have, and a push service of browsers."""
+    """Adds Twilio's, Google's and FCM's routes under the paths the real APIs have, a push service of browsers, and endpoints of tenants."""
 
     @app.post("/2010-04-01/Accounts/{account_sid}/Messages.json")
     async def create_message(account_sid: str, request: Request) -> JSONResponse:
@@ -45,7 +47,7 @@ def add_provider_endpoints(
 
     @app.post("/v1/projects/{project}/messages:send")
     async def send(project: str, request: Request) -> JSONResponse:
-        answer = fcm.send(project=project, payload=await _json(request), headers=request.headers)
+        answer = fcm.send(project=project, payload=await read_json(request), headers=request.headers)
         if isinstance(answer, FcmRefusal):
             after = {"Retry-After": str(answer.retry_after)} if answer.retry_after else None
             return JSONResponse(answer.body(), answer.http_status, headers=after)
@@ -59,6 +61,11 @@ def add_provider_endpoints(
     async def push(name: str, request: Request) -> PlainTextResponse:
         body, origin = await read_body(request), _origin(request)
         answer = webpush.take(name, origin=origin, headers=request.headers, body=body)
+        return PlainTextResponse(answer.words, answer.status)
+
+    @app.post("/webhooks/{name}")
+    async def take_webhook(name: str, request: Request) -> PlainTextResponse:
+        answer = webhook.take(name, headers=request.headers, body=await read_body(request))
         return PlainTextResponse(answer.words, answer.status)
 
 
@@ -77,7 +84,7 @@ async def _form(request: Request) -> dict[str, str]:
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-async def _json(request: Request) -> Any:
+async def read_json(request: Request) -> Any:
     """The value; None when the body is not JSON, which no endpoint accepts."""
     try:
         return json.loads(await read_body(request))

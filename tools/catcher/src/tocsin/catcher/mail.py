@@ -11,7 +11,9 @@ from uuid import UUID
 from .messages import Attachment, Email, uuid_or_none
 
 
-def read_mail(content: bytes, *, envelope_from: str, to: str, received_at: datetime) -> Email:
+def read_mail(
+    content: bytes, *, envelope_from: str, to: str, received_at: datetime, over_smtp: bool = False
+) -> Email:
     """The mail as caught for one recipient. Ids come from Message-ID and the `X-Tocsin-` headers, if there."""
     parsed = message_from_bytes(content)
     headers = tuple((name, _decoded(str(value))) for name, value in parsed.raw_items())
@@ -28,6 +30,7 @@ def read_mail(content: bytes, *, envelope_from: str, to: str, received_at: datet
         headers=headers,
         attachments=tuple(_attachments(parsed, shown=bodies.values())),
         raw=content.decode("utf-8", "replace"),
+        over_smtp=over_smtp,
         notification_id=uuid_or_none(by_name.get("x-tocsin-notification")),
         delivery_id=uuid_or_none(by_name.get("x-tocsin-delivery"))
         or _from_message_id(by_name.get("message-id", "")),

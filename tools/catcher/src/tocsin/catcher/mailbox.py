@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from .messages import Channel, Email, Push, Sms
+from .messages import AnyMessage, Channel
 
 _FOLLOWER_BACKLOG = 1000
 
@@ -15,7 +15,7 @@ _FOLLOWER_BACKLOG = 1000
 class Arrived:
     """A message was caught."""
 
-    message: Email | Sms | Push
+    message: AnyMessage
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Mailbox:
     def __init__(self, *, keep: int, keep_bytes: int = 128 * 1024 * 1024) -> None:
         self._keep = keep
         self._keep_bytes = keep_bytes
-        self._messages: deque[Email | Sms | Push] = deque()
+        self._messages: deque[AnyMessage] = deque()
         self._bytes = 0
         self._followers: set[asyncio.Queue[Event]] = set()
         self._closed = False
 
-    def add(self, message: Email | Sms | Push) -> None:
+    def add(self, message: AnyMessage) -> None:
         """Keep it, forget the oldest if there are too many, tell the followers."""
         self._messages.append(message)
         self._bytes += message.weight()
@@ -59,7 +59,7 @@ class Mailbox:
         to: str | None = None,
         since: datetime | None = None,
         limit: int | None = None,
-    ) -> list[Email | Sms | Push]:
+    ) -> list[AnyMessage]:
         """Newest first; `to` is compared whole, without regard to case; `since` is inclusive."""
         messages = [
             message
@@ -70,7 +70,7 @@ class Mailbox:
         ]
         return messages[:limit]
 
-    def get(self, identity: UUID) -> Email | Sms | Push | None:
+    def get(self, identity: UUID) -> AnyMessage | None:
         """The message, if it is still kept."""
         return next((message for message in self._messages if message.id == identity), None)
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-Channel = Literal["email", "sms", "push"]
+Channel = Literal["email", "sms", "push", "chat", "webhook"]
 _PREVIEW_CHARACTERS = 160
 
 
@@ -42,6 +42,8 @@ class Email(_Caught):
     headers: tuple[tuple[str, str], ...]
     attachments: tuple[Attachment, ...] = ()
     raw: str
+    over_smtp: bool = False
+    """Came over SMTP, and not over the API of a provider."""
 
     @computed_field  # type: ignore[prop-decorator]  # mypy does not know pydantic's decorator over property
     @property
@@ -99,10 +101,49 @@ class Push(_Caught):
         return as_json(self, without={"request"})
 
 
-Message = Annotated[Email | Sms | Push, Field(discriminator="channel")]
+class Chat(_Caught):
+    """A message to one place in a chat; `request` is the message as it came."""
+
+    channel: Literal["chat"] = "chat"
+    title: str
+    text: str
+    actions: tuple[dict[str, str], ...]
+    """Buttons: `label` and `url`."""
+    request: dict[str, Any]
+
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        return 4 * (len(self.title) + len(self.text)) + 8192
+
+    def brief(self) -> dict[str, Any]:
+        """What a list needs."""
+        return as_json(self, without={"request"})
 
 
-def as_json(message: Email | Sms | Push, *, without: set[str] | None = None) -> dict[str, Any]:
+class Webhook(_Caught):
+    """A webhook: `to` is the endpoint's name in its path, `request` its JSON; `verified`: its signature was checked."""
+
+    channel: Literal["webhook"] = "webhook"
+    title: str
+    body: str
+    verified: bool
+    headers: tuple[tuple[str, str], ...]
+    request: dict[str, Any]
+
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        return 4 * (len(self.title) + len(self.body)) + 8192
+
+    def brief(self) -> dict[str, Any]:
+        """What a list needs."""
+        return as_json(self, without={"request", "headers"})
+
+
+AnyMessage = Email | Sms | Push | Chat | Webhook
+Message = Annotated[AnyMessage, Field(discriminator="channel")]
+
+
+def as_json(message: AnyMessage, *, without: set[str] | None = None) -> dict[str, Any]:
     """The message as JSON values, field names as documented (`from`, not `sender`)."""
     return message.model_dump(mode="json", by_alias=True, exclude=without)
 

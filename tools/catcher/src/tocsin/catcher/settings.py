@@ -45,6 +45,14 @@ class CatcherSettings(BaseSettings):
     apns_key_file: Path | None = Field(
         None, description="signing key the APNs endpoint trusts; may be written after the start"
     )
+    slack_bot_token: SecretStr | None = Field(None, description="the one bot that Slack's endpoint knows")
+    mail_callback_url: str | None = Field(
+        None, description="where it hands over mails that came back, when one is played"
+    )
+    mail_callback_token: SecretStr | None = Field(None, description="what it shows there")
+    webhook_secret: SecretStr | None = Field(
+        None, description="with which webhooks must be signed (`whsec_…`); any are taken when not set"
+    )
     entry_url: str | None = Field(None, description="where timelines are asked for")
     api_key: SecretStr | None = Field(None, description="key with scope `read` for that")
     endpoints_file: Path | None = Field(
@@ -60,6 +68,7 @@ class CatcherSettings(BaseSettings):
             ("twilio_account_sid", "twilio_auth_token"),
             ("vonage_application_id", "vonage_public_key_file"),
             ("aws_access_key_id", "aws_secret_access_key"),
+            ("mail_callback_url", "mail_callback_token"),
             ("entry_url", "api_key"),
         )
         for first, second in pairs:

@@ -46,7 +46,11 @@ class MailCatcher:
             return "550 5.7.1 The message must have exactly one From header"
         for recipient in envelope.rcpt_tos:
             mail = read_mail(
-                content, envelope_from=envelope.mail_from or "", to=recipient, received_at=self._now()
+                content,
+                envelope_from=envelope.mail_from or "",
+                to=recipient,
+                received_at=self._now(),
+                over_smtp=True,
             )
             self._mailbox.add(mail)
         return "250 2.0.0 Caught"

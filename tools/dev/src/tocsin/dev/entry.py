@@ -1,7 +1,8 @@
 """The one entry port of the local stack: a small reverse proxy that sends each path to the service that owns it.
 
 It passes bytes on. Request line, header fields and bodies arrive as they were sent, in both directions; only what is about one
-connection (`Connection` and what it names, trailers) ends here, and each request has a connection of its own to its service.
+connection (`Connection` and what it names, trailers) ends here, and each request has a connection of its own to its service. The paths
+of providers' callbacks lose their first word, as they do at the Gateway.
 """
 
 import asyncio
@@ -21,10 +22,16 @@ OWNERS: tuple[tuple[str, str], ...] = (
     ("/v1/timelines", "ledger"),
     ("/v1/dead-letters", "ledger"),
     ("/v1/redrives", "ledger"),
+    ("/v1/inbox", "dispatch-inapp"),
     ("/v1", "router"),
     ("/u", "router"),
+    ("/email/callbacks", "dispatch-email-callbacks"),
+    ("/sms/callbacks", "dispatch-sms-callbacks"),
 )
 """Path prefix -> service; the first that fits decides. The Gateway's manifest has the same. It leads to ports of APIs only."""
+
+SHORTENED = frozenset(("dispatch-email-callbacks", "dispatch-sms-callbacks"))
+"""Services that know their paths without the first word."""
 
 BODY_ENDS_WITHIN = 1.0
 """Seconds that the rest of a request's body may take after its answer. Later the connection is closed."""
@@ -110,6 +117,8 @@ class Entry:
                 bare=method == b"HEAD",
             )
             return not closing
+        if name in SHORTENED:
+            head = head._replace(first=b" ".join((method, _shortened(target), version)))
         service = self._services[name]
         try:
             service_reader, service_writer = await asyncio.open_connection(
@@ -201,6 +210,13 @@ def _path(target: bytes) -> str:
     if "://" in text and not text.startswith("/"):
         text = "/" + text.partition("://")[2].partition("/")[2]
     return text
+
+
+def _shortened(target: bytes) -> bytes:
+    """The target without the first word of its path; without scheme and host where they are given."""
+    if not target.startswith(b"/"):
+        target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
+    return b"/" + target[1:].partition(b"/")[2]
 
 
 async def _not_answered(client: asyncio.StreamWriter, name: str) -> None:

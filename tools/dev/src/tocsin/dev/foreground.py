@@ -11,7 +11,7 @@ from tocsin.dev.progress import Steps
 from tocsin.dev.report import report_addresses, report_caught, report_timeline
 from tocsin.dev.run_folder import RunFolder
 from tocsin.dev.sample import ENDPOINTS
-from tocsin.dev.seed import seed, wait_until_keys_work, wait_until_workflow_is_known
+from tocsin.dev.seed import point_webhooks_at, seed, wait_until_keys_work, wait_until_workflow_is_known
 from tocsin.dev.stack import Stack
 
 
@@ -65,6 +65,7 @@ async def _first_events(stack: Stack, steps: Steps, *, folder: RunFolder) -> lis
                 await seed(manager)
                 await wait_until_workflow_is_known(sender)
             folder.note_sample()
+        await point_webhooks_at(manager, addresses["catcher"])
         with steps.step("Sending one event over HTTP and one straight to Kafka"):
             over_http = functools.partial(publish_over_http, sender)
             to_kafka = functools.partial(publish_to_kafka, addresses["kafka"])

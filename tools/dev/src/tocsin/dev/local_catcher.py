@@ -3,13 +3,23 @@
 from pathlib import Path
 
 from tocsin.dev.processes import free_port
-from tocsin.dev.providers import FCM_PROJECT, TWILIO_ACCOUNT, TWILIO_TOKEN, write_providers
+from tocsin.dev.providers import (
+    FCM_PROJECT,
+    MAIL_TOKEN,
+    SLACK_TOKEN,
+    TWILIO_ACCOUNT,
+    TWILIO_TOKEN,
+    write_providers,
+)
+from tocsin.dev.sample import WEBHOOK_SECRET
 
 
 class LocalCatcher:
-    """Its addresses and settings. `folder` is the run folder; `endpoints` is where its page finds the entry and a key."""
+    """Its addresses and settings. `folder` is the run folder; `endpoints` is where its page finds the entry and a key; `entry` is
+    the entry's address, where it plays receipts."""
 
-    def __init__(self, *, folder: Path, endpoints: Path) -> None:
+    def __init__(self, *, folder: Path, endpoints: Path, entry: str) -> None:
+        self._entry = entry
         self._account = folder / "fcm-account.json"
         self._key = folder / "apns-key.p8"
         self._endpoints = endpoints
@@ -28,10 +38,14 @@ class LocalCatcher:
             "CATCHER_SMTP_PORT": str(self._smtp_port),
             "CATCHER_TWILIO_ACCOUNT_SID": TWILIO_ACCOUNT,
             "CATCHER_TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
+            "CATCHER_SLACK_BOT_TOKEN": SLACK_TOKEN,
             "CATCHER_APNS_PORT": str(self._apns_port),
             "CATCHER_FCM_ACCOUNT_FILE": str(self._account),
             "CATCHER_APNS_KEY_FILE": str(self._key),
+            "CATCHER_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "CATCHER_ENDPOINTS_FILE": str(self._endpoints),
+            "CATCHER_MAIL_CALLBACK_URL": f"{self._entry}/email/callbacks/catcher/mail",
+            "CATCHER_MAIL_CALLBACK_TOKEN": MAIL_TOKEN,
         }
 
     @property
@@ -58,4 +72,5 @@ class LocalCatcher:
             smtp_port=self._smtp_port,
             fcm_account=self._account,
             apns=(f"http://127.0.0.1:{self._apns_port}", self._key),
+            callbacks=self._entry,
         )

@@ -5,7 +5,12 @@ from pathlib import Path
 
 TWILIO_ACCOUNT = "AC" + "0" * 31 + "1"
 TWILIO_TOKEN = "local-stack-token"  # noqa: S105 -- the catcher on loopback, not a secret
+MAIL_TOKEN = "local-stack-token-of-mails-that-came-back"  # noqa: S105 -- the same
 FCM_PROJECT = "tocsin-local"
+SLACK_TOKEN = "xoxb-local-stack"  # noqa: S105 -- the same
+
+Value = str | int | list[str]
+Entry = dict[str, Value]
 
 
 def write_providers(
@@ -15,15 +20,19 @@ def write_providers(
     smtp_port: int,
     fcm_account: Path,
     apns: tuple[str, Path] | None = None,
+    callbacks: str | None = None,
 ) -> None:
-    """Writes a file `<channel>.toml` for each channel, with one instance named `catcher`.
+    """Writes a file `<channel>.toml` for each channel, with one instance named `catcher`. Chats have `catcher-slack-webhook`, too.
 
     `apns` is the URL of an endpoint like APNs and the key that it trusts: with it iPhones and browsers have instances, too,
-    `catcher-apns` and `catcher-webpush`. The key signs for both.
+    `catcher-apns` and `catcher-webpush`. The key signs for both. `callbacks` is the address under which the roles that take receipts
+    are called, up to the channel: with it the instances of mails and text messages have a table `receipts`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "twilio-token").write_text(TWILIO_TOKEN)
-    providers: dict[str, dict[str, str | int]] = {
+    (folder / "mail-token").write_text(MAIL_TOKEN)
+    (folder / "slack-token").write_text(SLACK_TOKEN)
+    providers: dict[str, Entry] = {
         "email": {"kind": "smtp", "host": "127.0.0.1", "port": smtp_port, "tls": "none", "helo": "localhost"},
         "sms": {
             "kind": "twilio",
@@ -32,12 +41,32 @@ def write_providers(
             "auth_token_file": "twilio-token",
         },
         "push": {"kind": "fcm", "base_url": catcher, "service_account_file": str(fcm_account)},
+        "chat": {
+            "kind": "slack",
+            "base_url": f"{catcher}/api",
+            "bot_token_file": "slack-token",
+            "tenants": ["*"],
+        },
+        "webhook": {"kind": "webhook"},
+        "inapp": {"kind": "inbox"},
     }
+    receipts: dict[str, str] = {}
+    if callbacks is not None:
+        providers["sms"]["status_callback"] = f"{callbacks}/sms/callbacks/catcher"
+        receipts = {"email": 'token_files = ["mail-token"]', "sms": 'auth_token_files = ["twilio-token"]'}
     for channel, settings in providers.items():
-        (folder / f"{channel}.toml").write_text(_toml({"name": "catcher", **settings}))
+        table = f"\n[providers.receipts]\n{receipts[channel]}\n" if channel in receipts else ""
+        (folder / f"{channel}.toml").write_text(_toml({"name": "catcher", **settings}) + table)
+    webhooks: Entry = {
+        "name": "catcher-slack-webhook",
+        "kind": "slack_webhook",
+        "hosts": ["hooks.slack.com", "127.0.0.1", "localhost"],
+    }
+    with (folder / "chat.toml").open("a") as file:
+        file.write(_toml(webhooks))
     if apns is not None:
         url, key = apns
-        iphones: dict[str, str | int] = {
+        iphones: Entry = {
             "name": "catcher-apns",
             "kind": "apns",
             "base_url": url,
@@ -46,7 +75,7 @@ def write_providers(
             "team_id": "CATCHERDEV",
             "topic": "com.example.tocsin",
         }
-        browsers: dict[str, str | int] = {
+        browsers: Entry = {
             "name": "catcher-webpush",
             "kind": "webpush",
             "vapid_key_file": str(key),
@@ -56,12 +85,14 @@ def write_providers(
             file.write(_toml(iphones) + _toml(browsers))
 
 
-def _toml(settings: Mapping[str, str | int]) -> str:
+def _toml(settings: Mapping[str, Value]) -> str:
     lines = (f"{name} = {_value(value)}" for name, value in settings.items())
     return "\n".join(("[[providers]]", *lines, ""))
 
 
-def _value(value: str | int) -> str:
+def _value(value: Value) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, int):
         return str(value)
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

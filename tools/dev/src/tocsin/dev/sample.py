@@ -7,6 +7,15 @@ CATEGORY = "orders"
 WORKFLOW = "order-shipped"
 EVENT_TYPE = "com.shop.order.shipped"
 SOURCE = "https://shop.example"
+LOST_PARCEL = "parcel-lost"
+TEAM = "parcel-team"
+WEBHOOK_WORKFLOW = "order-delivered"
+WEBHOOK_EVENT_TYPE = "com.shop.order.delivered"
+WEBHOOK_ENDPOINT = "catcher"
+WEBHOOK_SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtbG9jYWwtc3RhY2s="  # noqa: S105 -- the catcher on loopback, not a secret
+
+APP_WORKFLOW = "order-arrived"
+APP_EVENT_TYPE = "com.shop.order.arrived"
 
 TENANT_SETTINGS: dict[str, Any] = {
     "name": "Sample shop",
@@ -46,6 +55,33 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
     }
 }
 
+WORKFLOWS[LOST_PARCEL] = {
+    "name": "Parcel lost, told to the shop's own people",
+    "event_types": ["com.shop.parcel.lost"],
+    "category": CATEGORY,
+    "lane": "transactional",
+    "channels": ["chat"],
+    "data_schema": {
+        "type": "object",
+        "required": ["order", "carrier"],
+        "properties": {"order": {"type": "string"}, "carrier": {"type": "string"}},
+    },
+}
+WORKFLOWS[WEBHOOK_WORKFLOW] = {
+    "name": "Order delivered, told to the shop's own systems",
+    "event_types": [WEBHOOK_EVENT_TYPE],
+    "category": CATEGORY,
+    "lane": "transactional",
+    "channels": ["webhook"],
+}
+WORKFLOWS[APP_WORKFLOW] = {
+    "name": "Order arrived, told in the app",
+    "event_types": [APP_EVENT_TYPE],
+    "category": CATEGORY,
+    "lane": "transactional",
+    "channels": ["inapp"],
+}
+
 RECIPIENTS: dict[str, dict[str, Any]] = {
     "anna": {
         "email": "anna@shop.example",
@@ -68,6 +104,7 @@ RECIPIENTS: dict[str, dict[str, Any]] = {
         "time_zone": "Europe/Berlin",
         "attributes": {"first_name": "Clara"},
     },
+    TEAM: {"chats": [{"id": "parcels", "kind": "slack", "address": "C0PARCELS"}], "locale": "en"},
 }
 
 DEVICES: dict[str, dict[str, dict[str, Any]]] = {
@@ -124,8 +161,35 @@ TEMPLATES: dict[tuple[str, str], dict[str, str]] = {
         "title": "Unterwegs",
         "body": "{{ data.carrier }} bringt Bestellung {{ data.order }} am {{ data.arrives }}.",
     },
+    ("chat", "en"): {
+        "title": "Parcel lost",
+        "text": "{{ data.carrier }} has lost the parcel of order *{{ data.order }}*.",
+        "actions.1.label": "Open the order",
+        "actions.1.url": "https://shop.example/orders/{{ data.order }}",
+    },
+    ("webhook", "en"): {"title": "Delivered", "body": "Order {{ data.order }} was delivered."},
+    ("inapp", "en"): {
+        "title": "Order {{ data.order }} has arrived",
+        "body": "Is everything in it?",
+        "link": "https://shop.example/orders",
+        "actions": '[{"name": "help", "label": "Something is missing", "url": "https://shop.example/help"}]',
+        "data.order": "{{ data.order }}",
+    },
+    ("inapp", "de"): {
+        "title": "Bestellung {{ data.order }} ist da",
+        "body": "Ist alles drin?",
+        "link": "https://shop.example/orders",
+        "actions": '[{"name": "help", "label": "Es fehlt etwas", "url": "https://shop.example/help"}]',
+        "data.order": "{{ data.order }}",
+    },
 }
-"""(channel, locale) -> parts, all of the one workflow."""
+"""(channel, locale) -> parts, of the one workflow that has this channel."""
+
+
+def workflow_on(channel: str) -> str:
+    """The sample workflow that uses a channel."""
+    return next(key for key, workflow in WORKFLOWS.items() if channel in workflow["channels"])
+
 
 DATA: dict[str, Any] = {
     "order": "A-1042",
@@ -139,7 +203,7 @@ ENDPOINTS: dict[str, Any] = {
     "tenant": TENANT,
     "workflow": WORKFLOW,
     "event_type": EVENT_TYPE,
-    "recipients": list(RECIPIENTS),
+    "recipients": list(DEVICES),
     "data": DATA,
 }
 """What endpoints.json says of the sample."""

@@ -10,7 +10,7 @@ from tocsin.dev.run_folder import replace_file
 
 
 async def tables_and_keys(path: Path, *, command: Callable[..., Awaitable[str]]) -> dict[str, str]:
-    """Migrates both schemas; `admin_key` with all scopes and `api_key` with send and read, as kept in `path`, else made."""
+    """Migrates all schemas; `admin_key` with all scopes and `api_key` with send and read, as kept in `path`, else made."""
     kept = _read(path)
     output = await command("tocsin.dev.tables", *([] if kept else ["--keys"]))
     if kept is not None:

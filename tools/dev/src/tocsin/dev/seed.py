@@ -10,8 +10,11 @@ from tocsin.dev.sample import (
     RECIPIENTS,
     TEMPLATES,
     TENANT_SETTINGS,
+    WEBHOOK_ENDPOINT,
+    WEBHOOK_SECRET,
     WORKFLOW,
     WORKFLOWS,
+    workflow_on,
 )
 
 KNOWN_WITHIN = 30.0  # seconds until keys and workflows have come through the directory topic
@@ -25,12 +28,22 @@ async def seed(api: Api) -> None:
     for key, workflow in WORKFLOWS.items():
         await api.do("PUT", f"/v1/workflows/{key}", workflow)
     for (channel, locale), parts in TEMPLATES.items():
-        path = f"/v1/workflows/{WORKFLOW}/templates/{channel}/default/{locale}"
+        path = f"/v1/workflows/{workflow_on(channel)}/templates/{channel}/default/{locale}"
         await api.do("PUT", path, {"parts": parts, "publish": True})
     for identity, recipient in RECIPIENTS.items():
         await api.do("PUT", f"/v1/recipients/{identity}", recipient)
-        for device, known in DEVICES[identity].items():
+        for device, known in DEVICES.get(identity, {}).items():
             await api.do("PUT", f"/v1/recipients/{identity}/devices/{device}", known)
+
+
+async def point_webhooks_at(api: Api, catcher: str) -> None:
+    """Creates or replaces the sample's endpoint: the catcher may be at another port than at the last start."""
+    endpoint = {
+        "name": "The catcher",
+        "url": f"{catcher}/webhooks/{WEBHOOK_ENDPOINT}",
+        "secrets": [WEBHOOK_SECRET],
+    }
+    await api.do("PUT", f"/v1/webhook-endpoints/{WEBHOOK_ENDPOINT}", endpoint)
 
 
 async def wait_until_keys_work(api: Api) -> None:

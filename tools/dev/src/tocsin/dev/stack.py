@@ -6,7 +6,7 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from tocsin.dev.readiness import wait_until_ready
 from tocsin.dev.run_folder import RunFolder, replace_file
 from tocsin.dev.secrets_file import kept_secret, tables_and_keys
 from tocsin.dev.servers import Servers
-from tocsin.dev.services import PARTITIONS, LocalService, StackSettings, services
+from tocsin.dev.services import PARTITIONS, LocalService, StackSettings, callback_roles, services
 from tocsin.dev.supervisor import Program, Supervisor
 from tocsin.kafka import GroupAtWork, KafkaFault, KafkaSettings
 from tocsin.runtime.bounds import CLOSING, SHUTDOWN
@@ -42,8 +42,10 @@ class Stack:
         self._supervisor = Supervisor(say=steps.say, changed=self._started)
         self._watch: asyncio.Task[None] | None = None
         self._servers = Servers(data=self._data, supervisor=self._supervisor, steps=steps)
-        self._catcher = LocalCatcher(folder=folder.path, endpoints=folder.endpoints)
         self._entry_port = free_port()
+        self._catcher = LocalCatcher(
+            folder=folder.path, endpoints=folder.endpoints, entry=self._entry_address
+        )
         self._entry: Entry | None = None
         self._services: list[LocalService] = []
         self._keys: dict[str, str] = {}
@@ -56,7 +58,7 @@ class Stack:
         await _side_by_side(self._kafka_and_topics(), self._database_and_tables(), self._start_catcher())
         await self._start_services()
         self.addresses = {
-            "entry": f"http://127.0.0.1:{self._entry_port}",
+            "entry": self._entry_address,
             "kafka": self._servers.kafka,
             "database": self._servers.database,
             **{service.name: service.url for service in self._services if service.url},
@@ -100,7 +102,7 @@ class Stack:
     async def _start_catcher(self) -> None:
         with self._steps.step("Starting the catcher"):
             self._catcher.write_providers()
-            self._supervisor.start(self._program("catcher", "tocsin.catcher", self._catcher.env))
+            self._supervisor.start(self._program("catcher", ["tocsin.catcher"], self._catcher.env))
             async with aiohttp.ClientSession() as client:
                 await _side_by_side(
                     self._command(*self._catcher.account_command, env={}),
@@ -109,12 +111,14 @@ class Stack:
                 )
 
     async def _start_services(self) -> None:
-        self._services = services(self._settings())
+        settings = self._settings()
+        self._services = [*services(settings), *callback_roles(settings)]
         addresses = {service.name: service.url for service in self._services if service.url}
         self._entry = Entry(port=self._entry_port, services=addresses)
         await self._entry.open()
         for service in self._services:
-            self._supervisor.start(self._program(service.name, service.module, service.env))
+            command = [service.module, *service.arguments]
+            self._supervisor.start(self._program(service.name, command, service.env))
         async with aiohttp.ClientSession() as client:
             await _side_by_side(*(self._ready(service, client) for service in self._services))
 
@@ -129,12 +133,12 @@ class Stack:
     async def _command(self, *arguments: str, env: Mapping[str, str]) -> str:
         return await run_command(arguments, env=env, log=self._folder.logs / "commands.log")
 
-    def _program(self, name: str, module: str, env: Mapping[str, str]) -> Program:
+    def _program(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> Program:
         log = self._folder.logs / f"{name}.log"
         log.unlink(missing_ok=True)
         return Program(
             name=name,
-            launch=functools.partial(_launch, module, env=env, log=log),
+            launch=functools.partial(_launch, command, env=env, log=log),
             log=log,
             stop=functools.partial(end, timeout=SHUTDOWN + CLOSING),
         )
@@ -143,12 +147,17 @@ class Stack:
         return StackSettings(
             kafka=self._servers.kafka,
             database=self._servers.database,
-            entry=f"http://127.0.0.1:{self._entry_port}",
+            entry=self._entry_address,
             providers=self._catcher.providers,
             unsubscribe_secret=kept_secret(self._data / "unsubscribe-secret.json"),
             hash_secret=kept_secret(self._data / "hash-secret.json"),
             seal_secret=kept_secret(self._data / "seal-secret.json"),
+            ref_secret=kept_secret(self._data / "ref-secret.json"),
         )
+
+    @property
+    def _entry_address(self) -> str:
+        return f"http://127.0.0.1:{self._entry_port}"
 
     def _started(self) -> None:
         alive = {
@@ -162,8 +171,8 @@ class Stack:
             replace_file(self._folder.endpoints, {**self.addresses, "processes": processes})
 
 
-def _launch(module: str, *, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    return spawn([sys.executable, "-m", module], env={**os.environ, **env}, log=log)
+def _launch(command: Sequence[str], *, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    return spawn([sys.executable, "-m", *command], env={**os.environ, **env}, log=log)
 
 
 async def _side_by_side(*jobs: Coroutine[Any, Any, object]) -> None:

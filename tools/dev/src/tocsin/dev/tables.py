@@ -7,6 +7,7 @@ import sys
 
 from tocsin.database import migrate
 from tocsin.dev.sample import TENANT
+from tocsin.dispatch_inapp.migrations import MIGRATIONS as INBOX
 from tocsin.ledger.migrations import MIGRATIONS as LEDGER
 from tocsin.router.commands.keys import create
 from tocsin.router.migrations import MIGRATIONS as ROUTER
@@ -15,7 +16,7 @@ from tocsin.scheduler.migrations import MIGRATIONS as SCHEDULER
 
 def main(*, keys: bool) -> int:
     """The exit code. With `keys`, standard output holds a key with all scopes and then one with send and read."""
-    for migrations in (ROUTER, LEDGER, SCHEDULER):
+    for migrations in (ROUTER, LEDGER, SCHEDULER, INBOX):
         if code := migrate(migrations):
             return code
     if keys:

@@ -16,6 +16,7 @@ MESSAGE_OF = {
     "directory": ("directory",),
     "stops": ("stop",),
     "cancels": ("cancellation",),
+    "inbox": ("box-moved",),
     "dead": ("dead-letter",),
 }
 TITLES = {
@@ -25,6 +26,7 @@ TITLES = {
     "status": "A decision, or one thing that happened",
     "directory": "An entity's state",
     "cancellation": "What must not be sent any more",
+    "box-moved": "A recipient's inbox has moved",
 }
 
 

@@ -44,6 +44,7 @@ STRUCTS: Final[dict[str, Fields]] = {
     "RetryMemory": {Says.TECHNICAL: "attempt first_at uncertain"},
     "IntentPrivate": {Says.PERSON: "link data"},
     "InlineRecipient": {Says.PERSON: "email phone locale time_zone attributes", Says.PERSON_ID: "id"},
+    "ChatPlace": {Says.PERSON: "address", Says.TECHNICAL: "id kind"},
     "Device": {Says.PERSON: "token", Says.TECHNICAL: "id kind app"},
     "DeliveryRef": {Says.TENANT: "step", Says.TECHNICAL: "channel address_key"},
     "Continuation": {
@@ -70,6 +71,11 @@ STRUCTS: Final[dict[str, Fields]] = {
     "EmailContent": {Says.PERSON: "subject text html"},
     "SmsContent": {Says.PERSON: "body"},
     "PushContent": {Says.PERSON: "title body link image sound badge data overrides"},
+    "ChatContent": {Says.PERSON: "text title"},
+    "Action": {Says.PERSON: "label url"},
+    "WebhookContent": {Says.PERSON: "title body data"},
+    "InappContent": {Says.PERSON: "title body link icon data"},
+    "InboxAction": {Says.PERSON: "name label url"},
     "SenderIdentity": {Says.TENANT: "address name reply_to"},
     "Decision": {
         Says.PERSON: "link",
@@ -131,10 +137,16 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "workflow channel name locale parts",
         Says.TECHNICAL: "version tenant revision",
     },
+    "WebhookEndpointRecord": {
+        Says.SEALED: "secrets headers",
+        Says.TENANT: "key url event_types ordered enabled",
+        Says.TECHNICAL: "version tenant",
+    },
     "Cancellation": {
         Says.TENANT: "key",
         Says.TECHNICAL: "version tenant notification_id test requested_at origin",
     },
+    "BoxMoved": {Says.PERSON_ID: "recipient", Says.TECHNICAL: "version tenant changed"},
     "RecipientVersion": {Says.TECHNICAL: "version raised_at"},
     "SetTimer": {
         Says.PERSON_ID: "recipient",
@@ -177,8 +189,13 @@ TABLES: Final[dict[str, Fields]] = {
         Says.TENANT: "origins",
         Says.TECHNICAL: _CHANGED,
     },
+    "directory.webhook_endpoints": {
+        Says.SEALED: "secrets headers",
+        Says.TENANT: "key name url event_types header_names ordered enabled disabled_reason disabled_at",
+        Says.TECHNICAL: _CHANGED,
+    },
     "directory.recipients": {
-        Says.PERSON: "email phone locale time_zone attributes",
+        Says.PERSON: "email phone chats locale time_zone attributes",
         Says.PERSON_ID: "id",
         Says.TECHNICAL: _CHANGED,
     },
@@ -283,6 +300,26 @@ TABLES: Final[dict[str, Fields]] = {
     },
     "scheduler.positions": {Says.TECHNICAL: "consumer_group topic kafka_partition next_offset"},
     "scheduler.schema_version": {Says.TECHNICAL: "version_num"},
+    "inbox.items": {
+        Says.PERSON: "content seen_at read_at archived_at clicked_at clicked_action",
+        Says.PERSON_ID: "recipient",
+        Says.PERSON_HASHED: "about",
+        Says.TENANT: "category",
+        Says.TECHNICAL: "tenant id seq created_at expires_at remove_at",
+    },
+    "inbox.boxes": {
+        Says.PERSON: "unseen unread",
+        Says.PERSON_ID: "recipient",
+        Says.TECHNICAL: "tenant last_seq",
+    },
+    "inbox.changes": {
+        Says.PERSON: "status at",
+        Says.PERSON_ID: "recipient",
+        Says.PERSON_HASHED: "about",
+        Says.TENANT: "category",
+        Says.TECHNICAL: "id tenant item",
+    },
+    "inbox.schema_version": {Says.TECHNICAL: "version_num"},
 }
 """Schema and name of the table → its columns."""
 
@@ -290,6 +327,7 @@ KEPT: Final[dict[str, str]] = {
     "directory.tenants": "until the installation ends: a tenant is not deleted",
     "directory.api_keys": "for ever, also revoked ones: an id is not given out again",
     "directory.inbox_keys": "until the tenant replaces them",
+    "directory.webhook_endpoints": "until deleted",
     "directory.recipients": "until the recipient is deleted",
     "directory.recipient_versions": "for ever: a version never counts down",
     "directory.devices": "until deleted, alone or with the recipient; until a provider says that the token is gone",
@@ -320,5 +358,9 @@ KEPT: Final[dict[str, str]] = {
     "scheduler.hurries": "ten minutes of the broker's time, or until a timer meets it",
     "scheduler.positions": "for ever",
     "scheduler.schema_version": "for ever",
+    "inbox.items": "until the item expires, or `keep_days` of the provider instance have passed, 90 by default",
+    "inbox.boxes": "for ever: a number is not given out again",
+    "inbox.changes": "until its status stands on Kafka, milliseconds as a rule",
+    "inbox.schema_version": "for ever",
 }
 """How long a row of the table lies there."""

@@ -6,8 +6,13 @@ from typing import Any
 
 from fastapi import FastAPI
 
-SERVICES = {"ingest": "tocsin.ingest.app", "router": "tocsin.router.api", "ledger": "tocsin.ledger.app"}
-"""Where each service with an HTTP API of its own makes its application; dispatchers have none."""
+SERVICES = {
+    "ingest": "tocsin.ingest.app",
+    "router": "tocsin.router.api",
+    "ledger": "tocsin.ledger.app",
+    "dispatch-inapp": "tocsin.dispatch_inapp.api",
+}
+"""Where each service with an HTTP API of its own makes its application; the other dispatchers have none."""
 
 
 def service_openapi() -> dict[str, dict[str, Any]]:

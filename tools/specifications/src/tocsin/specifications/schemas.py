@@ -8,6 +8,7 @@ from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.dead_letters import DeadLetter
 from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import CancellationRequest, NotificationRequest
+from tocsin.contracts.inbox import BoxMoved
 from tocsin.contracts.intents import IntentRecord
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.statuses import StatusRecord
@@ -20,6 +21,7 @@ RECORDS: dict[str, Any] = {
     "notification-request": NotificationRequest,
     "cancellation-request": CancellationRequest,
     "cancellation": Cancellation,
+    "box-moved": BoxMoved,
     "intent": IntentRecord,
     "job": Job,
     "timer": TimerRecord,

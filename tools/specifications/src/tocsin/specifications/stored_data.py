@@ -8,7 +8,7 @@ import msgspec
 
 from tocsin.contracts.dead_letters import DeadLetter
 from tocsin.contracts.stops import FORGET_AFTER_MS
-from tocsin.contracts.topics import DAY_MS, Topic, Topics
+from tocsin.contracts.topics import DAY_MS, HOUR_MS, Topic, Topics
 from tocsin.router.tables import metadata
 from tocsin.specifications.classification import KEPT, STRUCTS, TABLES, Fields, Says
 
@@ -123,4 +123,6 @@ def _kept(topic: Topic) -> str:
         return f"{FORGET_AFTER_MS // DAY_MS} days after it was raised"
     if topic.retention_ms is None:
         return "until replaced or ended (compacted)"
+    if topic.retention_ms < DAY_MS:
+        return f"{topic.retention_ms // HOUR_MS} h"
     return f"{topic.retention_ms // DAY_MS} days"

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from tocsin.contracts.limits import DEVICES_PER_RECIPIENT
-from tocsin.contracts.recipients import Device, InlineRecipient, valid_devices
+from tocsin.contracts.limits import CHATS_PER_RECIPIENT, DEVICES_PER_RECIPIENT
+from tocsin.contracts.recipients import ChatPlace, Device, InlineRecipient, valid_chats, valid_devices
+from tocsin.contracts.values.chat_place import judge_chat_place
 from tocsin.contracts.values.device import judge_device
 from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.json_depth import DEPTH_RULE, too_deep
@@ -15,6 +16,7 @@ from tocsin.contracts.values.time_zone import time_zone
 from tocsin.contracts.vocabulary import Reason
 
 DEVICES_RULE: Final = f"At most {DEVICES_PER_RECIPIENT} devices are possible, each id once"
+CHATS_RULE: Final = f"At most {CHATS_PER_RECIPIENT} places are possible, each id once"
 
 
 def judge_recipient(recipient: str | InlineRecipient, *, address_like: bool) -> None:
@@ -42,10 +44,14 @@ def judge_recipient(recipient: str | InlineRecipient, *, address_like: bool) -> 
             time_zone(recipient.time_zone)
         pointer = "/devices"
         _judge_devices(recipient.devices or [])
+        pointer = "/chats"
+        _judge_chats(recipient.chats or [])
     except ValueRefused as refused:
         raise refused.below(pointer) from None
     if recipient.devices and not valid_devices([device.id for device in recipient.devices]):
         raise ValueRefused(Reason.DEVICE_INVALID, DEVICES_RULE, pointer="/devices")
+    if recipient.chats and not valid_chats([place.id for place in recipient.chats]):
+        raise ValueRefused(Reason.CHAT_INVALID, CHATS_RULE, pointer="/chats")
     if recipient.attributes and too_deep(recipient.attributes):
         raise ValueRefused(Reason.RECIPIENTS_INVALID, DEPTH_RULE, pointer="/attributes")
 
@@ -58,3 +64,11 @@ def _judge_devices(devices: list[Device]) -> None:
             raise refused.below(f"/{index}") from None
         if judged is not device:
             devices[index] = judged
+
+
+def _judge_chats(places: list[ChatPlace]) -> None:
+    for index, place in enumerate(places):
+        try:
+            judge_chat_place(place)
+        except ValueRefused as refused:
+            raise refused.below(f"/{index}") from None

@@ -21,6 +21,7 @@ from tocsin.router.api import (
     templates,
     tenants,
     unsubscribe,
+    webhook_endpoints,
     workflows,
 )
 from tocsin.router.api.answer_in_force import AnswerInForce, describe_in_force
@@ -30,6 +31,7 @@ from tocsin.router.in_force import ChangesInForce
 from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.trials import Trials
 from tocsin.runtime import BODIES_BYTES, Clock, Health, SystemClock
+from tocsin.runtime.outgoing import AllowedTargets
 from tocsin.trust import Seal
 from tocsin.web import (
     BringUpToNow,
@@ -64,6 +66,7 @@ def create_app(
     changes: ChangesInForce | None = None,
     trials: Trials | None = None,
     seal: Seal | None = None,
+    allowed_targets: AllowedTargets | None = None,
 ) -> FastAPI:
     """The directory over HTTP. Without arguments it can be described (OpenAPI), not called.
 
@@ -83,6 +86,7 @@ def create_app(
     app.state.engine = engine
     app.state.seal = seal or Seal([])
     app.state.clock = clock or SystemClock()
+    app.state.allowed_targets = allowed_targets or AllowedTargets()
     _let_recipients_in(app)
     app.state.tokens = tokens or UnsubscribeTokens([])
     app.state.hashes = hashes
@@ -103,6 +107,7 @@ def create_app(
         suppressions,
         tenants,
         inbox_keys,
+        webhook_endpoints,
         api_keys,
         unsubscribe,
         me,

@@ -9,7 +9,16 @@ import msgspec
 from pydantic import AfterValidator, AwareDatetime, Field, JsonValue
 from pydantic_core import PydanticCustomError
 
-from tocsin.contracts.values import device, identifier, link, locale, mail_address, phone_number, time_zone
+from tocsin.contracts.values import (
+    chat_place,
+    device,
+    identifier,
+    link,
+    locale,
+    mail_address,
+    phone_number,
+    time_zone,
+)
 from tocsin.contracts.values.text import is_text, line
 from tocsin.contracts.vocabulary import Channel
 from tocsin.router import expressions
@@ -136,6 +145,29 @@ DeviceToken = Annotated[
 ]
 DeviceKindWord = Annotated[str, judged(device.device_kind), Field(max_length=32, examples=["fcm"])]
 DeviceApp = Annotated[str, judged(device.device_app), Field(max_length=device.LONGEST_APP)]
+ChatId = Annotated[
+    str,
+    judged(chat_place.place_id),
+    Field(max_length=chat_place.LONGEST_ID, description="Names the place; it goes into ids and timelines"),
+]
+ChatKindWord = Annotated[
+    str,
+    judged(chat_place.chat_kind),
+    Field(
+        max_length=chat_place.LONGEST_KIND,
+        description="`slack`, `slack_webhook`, or what a provider of your own serves",
+    ),
+]
+ChatAddress = Annotated[
+    str,
+    judged(chat_place.chat_address),
+    Field(
+        min_length=1,
+        max_length=chat_place.LONGEST_ADDRESS,
+        description="`slack`: the id of a channel or person. `slack_webhook`: the URL, which is a secret",
+        examples=["C024BE91L"],
+    ),
+]
 Line = Annotated[str, Field(max_length=200), judged(line)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
 Attributes = Annotated[

@@ -30,5 +30,6 @@ TemplatePath = Annotated[
 ]
 LocalePath = Annotated[LocaleTag, Path(description="The language, such as de or de-AT")]
 RevisionPath = Annotated[int, Path(ge=1, le=2**31 - 1, description="The revision")]
+EndpointPath = Annotated[Name, Path(description="The endpoint's key, of your choice")]
 ApiKeyPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9]{1,64}$", description="The key's id: its middle part")]
 TenantPath = Annotated[TenantId, Path(description="The tenant's id")]

@@ -70,6 +70,14 @@ class PreviewRequest(RequestBody):
     link: Link | None = Field(default=None, description="Where a reader goes from the message")
 
 
+class Button(BaseModel):
+    """A button that opens a link; of a message in the app one that may open none."""
+
+    name: str | None = Field(default=None, description="How the app knows it, in a message in the app")
+    label: str
+    url: str | None = None
+
+
 class Preview(BaseModel):
     """The message as it would be handed over; the parts of its channel are set."""
 
@@ -83,10 +91,12 @@ class Preview(BaseModel):
     body: str | None = None
     link: str | None = None
     image: str | None = None
+    icon: str | None = None
     sound: str | None = None
     badge: int | None = None
     data: dict[str, str] | None = None
     overrides: dict[str, dict[str, Any]] | None = None
+    actions: list[Button] | None = None
 
 
 @router.post("/v1/workflows/{workflow}/preview")

@@ -3,14 +3,20 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, WrapValidator
+from pydantic import AfterValidator, BaseModel, Field, WrapValidator
+from pydantic_core import PydanticCustomError
 
-from tocsin.contracts.limits import RECIPIENTS_PER_REQUEST
-from tocsin.contracts.vocabulary import DeviceKind
+from tocsin.contracts.limits import CHATS_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
+from tocsin.contracts.recipients import valid_chats
+from tocsin.contracts.values.recipient import CHATS_RULE
+from tocsin.contracts.vocabulary import DeviceKind, Reason
 from tocsin.router.api.fields import (
     MAIL,
     PHONE,
     Attributes,
+    ChatAddress,
+    ChatId,
+    ChatKindWord,
     DeviceApp,
     DeviceKindWord,
     DeviceToken,
@@ -20,8 +26,25 @@ from tocsin.router.api.fields import (
     RecipientId,
     TimeZone,
 )
-from tocsin.web import RequestBody, of_its_kind
+from tocsin.web import RequestBody, address_of_its_kind, of_its_kind
 from tocsin.web.problem import ProblemError
+
+
+class ChatWrite(RequestBody):
+    """A place in a chat where the recipient reads. The address of a webhook is a secret: who knows it can write there."""
+
+    id: ChatId
+    kind: ChatKindWord
+    address: Annotated[ChatAddress, address_of_its_kind]
+
+
+def _of_different_ids(chats: list[ChatWrite]) -> list[ChatWrite]:
+    if not valid_chats([chat.id for chat in chats]):
+        raise PydanticCustomError(Reason.CHAT_INVALID.value, CHATS_RULE)
+    return chats
+
+
+Chats = Annotated[list[ChatWrite], Field(max_length=CHATS_PER_RECIPIENT), AfterValidator(_of_different_ids)]
 
 
 class RecipientWrite(RequestBody):
@@ -29,6 +52,9 @@ class RecipientWrite(RequestBody):
 
     email: Email | None = None
     phone: Phone | None = None
+    chats: Chats = Field(
+        default=[], description="Places in chats, of different ids; each gets every message of channel `chat`"
+    )
     locale: LocaleTag | None = Field(default=None, description="Language of messages; the tenant's if absent")
     time_zone: TimeZone | None = None
     attributes: Attributes = Field(default_factory=dict)
@@ -106,6 +132,7 @@ class Recipient(BaseModel):
     phone: Annotated[str, Field(json_schema_extra=PHONE)] | None
     locale: str | None
     time_zone: str | None
+    chats: list[ChatWrite]
     attributes: dict[str, Any]
     devices: list[RegisteredDevice]
     version: int = Field(description="Raised by each change that takes something away; see `stops`")

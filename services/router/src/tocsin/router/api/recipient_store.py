@@ -15,7 +15,7 @@ from tocsin.router.changes import raise_versions
 from tocsin.router.tables import devices, preferences, recipient_versions, recipients
 from tocsin.web import Paging
 
-_FIELDS = (*ADDRESS_FIELDS, "locale", "time_zone", "attributes")
+_FIELDS = (*ADDRESS_FIELDS, "chats", "locale", "time_zone", "attributes")
 
 _WITH_VERSION = select(recipients, func.coalesce(recipient_versions.c.version, 0).label("version")).outerjoin(
     recipient_versions,
@@ -90,7 +90,15 @@ async def load_devices(
 
 
 def _values(write: RecipientWrite) -> dict[str, Any]:
-    return {name: getattr(write, name) for name in _FIELDS}
+    fields = write.model_dump(include=set(_FIELDS))
+    return {name: fields[name] for name in _FIELDS}
+
+
+def _loses_address(row: RowMapping, values: Mapping[str, Any]) -> bool:
+    """Whether an address that stands there is to stand there no more."""
+    if any(row[name] is not None and row[name] != values[name] for name in ADDRESS_FIELDS):
+        return True
+    return any(chat not in values["chats"] for chat in row["chats"])
 
 
 async def _insert(db: AsyncConnection, tenant: str, writes: Mapping[str, RecipientWrite]) -> Sequence[str]:
@@ -122,7 +130,7 @@ async def _update(
             continue
         outcomes[row["id"]] = "updated"
         changes.append({"which": row["id"], **values})
-        if any(row[name] is not None and row[name] != values[name] for name in ADDRESS_FIELDS):
+        if _loses_address(row, values):
             deprived.append(row["id"])
     if changes:
         where = (recipients.c.tenant == tenant) & (recipients.c.id == bindparam("which"))

@@ -31,7 +31,9 @@ class TemplateWrite(RequestBody):
 
     parts: Parts = Field(
         description="Email: `subject`, `text`, `html`. SMS: `body`. "
-        "Push: `title`, `body`, `link`, `image`, `sound`, `badge`, `data.<name>`, `overrides.<kind>.<name>`. Jinja syntax"
+        "Push: `title`, `body`, `link`, `image`, `sound`, `badge`, `data.<name>`, `overrides.<kind>.<name>`. "
+        "Chat: `text`, `title`, `actions.<1 to 3>.label`, `actions.<1 to 3>.url`. "
+        "In the app: `title`, `body`, `link`, `icon`, `actions`, `data.<name>`. Jinja syntax"
     )
     publish: bool = Field(default=False, description="Publish the revision at once")
 

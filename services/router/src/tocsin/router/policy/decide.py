@@ -61,6 +61,8 @@ class DecisionInput(msgspec.Struct, kw_only=True, frozen=True):
     """When it is decided again, where the tenant has sent as much today as it may."""
     suppressed: SuppressedAddresses = NOT_SUPPRESSED
     """What is stored of its addresses; of other messages' addresses, too."""
+    endpoints: Sequence[Destination] = ()
+    """Where the tenant itself takes messages about events of this type."""
 
 
 class Withhold(NamedTuple):
@@ -296,7 +298,9 @@ def _decide_channel(
         return withhold(preference.rule, preference.reason, preference.seen)
     rules.append(_preference_rule(preference, category))
 
-    destinations = spec.address.destinations(recipient)
+    destinations = (
+        list(question.endpoints) if spec.address.held_by_tenant else spec.address.destinations(recipient)
+    )
     if question.intent.delivery is not None and ref.address_key:
         destinations = [each for each in destinations if each.address_key == ref.address_key]
     reached = reachable(

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from tocsin.contracts.channels import ADDRESS_FIELDS, ADDRESS_KINDS
-from tocsin.contracts.recipients import Device, InlineRecipient
+from tocsin.contracts.recipients import ChatPlace, Device, InlineRecipient
 from tocsin.router.policy.preferences import Preference
 
 _VARIABLES: Final = (*ADDRESS_FIELDS, "locale", "time_zone")
@@ -23,6 +23,7 @@ class StoredRecipient(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str | None = None
     attributes: dict[str, Any] = {}
     devices: tuple[Device, ...] = ()
+    chats: tuple[ChatPlace, ...] = ()
     preferences: tuple[Preference, ...] = ()
     suppressed_channels: Sequence[str] = ()
     """On which channels any address of the tenant is suppressed: nobody need look on the others."""
@@ -41,6 +42,7 @@ class MessageRecipient(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str | None
     attributes: dict[str, Any]
     devices: tuple[Device, ...]
+    chats: tuple[ChatPlace, ...]
 
     def variables(self) -> dict[str, Any]:
         """What templates see. A value that is not known is left out, so that printing it is an error."""
@@ -57,7 +59,7 @@ def recipient_of(
 ) -> MessageRecipient | None:
     """The recipient; None if the directory does not know the id and the producer gave no address either.
 
-    What stands in `inline` overrides the directory, attribute by attribute; devices given replace those stored.
+    What stands in `inline` overrides the directory, attribute by attribute; devices and chats given replace those stored.
     """
     if inline is None:
         return _as_stored(recipient, stored) if stored.known else None
@@ -71,6 +73,7 @@ def recipient_of(
         time_zone=inline.time_zone or stored.time_zone,
         attributes={**stored.attributes, **inline.attributes} if inline.attributes else stored.attributes,
         devices=stored.devices if inline.devices is None else tuple(inline.devices),
+        chats=stored.chats if inline.chats is None else tuple(inline.chats),
     )
 
 
@@ -86,6 +89,7 @@ def actor_of(actor: str | InlineRecipient, stored: StoredRecipient) -> MessageRe
         time_zone=actor.time_zone,
         attributes=actor.attributes or {},
         devices=(),
+        chats=(),
     )
 
 
@@ -98,4 +102,5 @@ def _as_stored(recipient: str, stored: StoredRecipient) -> MessageRecipient:
         time_zone=stored.time_zone,
         attributes=stored.attributes,
         devices=stored.devices,
+        chats=stored.chats,
     )

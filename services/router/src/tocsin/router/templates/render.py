@@ -176,6 +176,10 @@ def _content(channel: str, texts: dict[str, str]) -> Content:
             del texts[name]  # which is required has no form
         elif not spec.forms[name].fits(text):
             raise _Failed(RenderFault(name, f"This part must render to {spec.forms[name].rule}."))
+    if (missing := spec.incomplete_action(texts)) is not None:
+        raise _Failed(
+            RenderFault(missing, "This part renders to nothing, and the other part of its button does not.")
+        )
     for name in spec.trimmed_parts:
         texts[name] = texts[name].strip()
         if not texts[name]:
@@ -185,7 +189,8 @@ def _content(channel: str, texts: dict[str, str]) -> Content:
         and sum(len(text.encode()) for text in texts.values()) > spec.content_bytes
     ):
         detail = f"All parts together render to more than {spec.content_bytes} bytes; shorten them."
-        raise _Failed(RenderFault("body", detail))
+        largest = max(texts, key=lambda name: len(texts[name]))
+        raise _Failed(RenderFault(largest, detail))
     return spec.content_of(texts)
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
 
+from tocsin.contracts.channels import Destination
 from tocsin.contracts.codec import decode_directory
 from tocsin.contracts.directory import (
     ApiKeyRecord,
@@ -14,6 +15,7 @@ from tocsin.contracts.directory import (
     InboxKeysRecord,
     TemplateRecord,
     TenantRecord,
+    WebhookEndpointRecord,
     WorkflowRecord,
 )
 from tocsin.contracts.vocabulary import Reason
@@ -131,6 +133,7 @@ class PublishedDirectory:
         self._workflows: dict[tuple[str, str], PublishedWorkflow] = {}
         self._subscribers: dict[tuple[str, str], list[PublishedWorkflow]] = {}
         self._templates: dict[tuple[str, str], dict[tuple[str, str], dict[str, TemplateRecord]]] = {}
+        self._endpoints: dict[str, dict[str, WebhookEndpointRecord]] = {}
 
     def tenant(self, tenant: str) -> TenantRecord | None:
         """The tenant; None when there is none."""
@@ -162,6 +165,15 @@ class PublishedDirectory:
         """The workflow's published templates."""
         return self._templates.get((tenant, workflow), _NO_TEMPLATES)
 
+    def endpoints(self, tenant: str, event_type: str) -> list[Destination]:
+        """The tenant's endpoints that take messages about this type of event, by key. One that is disabled is among them: what it misses is
+        recorded at its dispatcher, and can be sent again."""
+        endpoints = self._endpoints.get(tenant)
+        if not endpoints:
+            return []
+        wanting = sorted(key for key, endpoint in endpoints.items() if endpoint.wants(event_type))
+        return [Destination(key, key, None) for key in wanting]
+
     def apply(self, record: ConsumerRecord) -> None:
         """Take one record: an entity as it now stands, or its end. Raises what the codec raises (`UNREADABLE_ERRORS`)."""
         self.changes += 1
@@ -189,6 +201,8 @@ class PublishedDirectory:
             case TemplateRecord():
                 named = self._templates.setdefault((entity.tenant, entity.workflow), {})
                 named.setdefault((entity.channel, entity.name), {})[entity.locale] = entity
+            case WebhookEndpointRecord():
+                self._endpoints.setdefault(entity.tenant, {})[entity.key] = entity
 
     def _publish(self, published: PublishedWorkflow) -> None:
         workflow = published.workflow
@@ -212,6 +226,8 @@ class PublishedDirectory:
                 self._renderer.forget(entity)
                 named = self._templates[entity.tenant, entity.workflow]
                 named[entity.channel, entity.name].pop(entity.locale, None)
+            case WebhookEndpointRecord():
+                del self._endpoints[entity.tenant][entity.key]
 
     def _unpublish(self, workflow: WorkflowRecord) -> None:
         former = self._workflows.pop((workflow.tenant, workflow.key))

@@ -1,5 +1,5 @@
-"""What deliveries teach the directory: a device that is gone is removed, an address that is dead or whose owner has complained is suppressed, and
-stops know of it. What can have no effect is counted, and never holds up the rest.
+"""What deliveries teach the directory: a device that is gone is removed, an endpoint that is gone is disabled, an address that is dead or
+whose owner has complained is suppressed, and stops know of it. What can have no effect is counted, and never holds up the rest.
 
 At least once: rows first, offsets after; doing it twice changes nothing. Nobody waits for it, so statuses gather first.
 """
@@ -21,11 +21,14 @@ from tocsin.router.changes import raise_versions
 from tocsin.router.policy import LESSON_WORDS, Unusable, lesson_of, unusable
 from tocsin.router.tables import devices, recipients
 from tocsin.router.worker.address_lessons import AddressLessons, Learnt
+from tocsin.router.worker.gone_endpoints import GoneEndpoints, endpoint_gone
 from tocsin.runtime import LoopSlice
 
 log = get_logger(__name__)
 
-_MARKS: Final = tuple(f'"{word}"'.encode() for word in (Reason.DEVICE_GONE, *LESSON_WORDS))
+_MARKS: Final = tuple(
+    f'"{word}"'.encode() for word in (Reason.DEVICE_GONE, Reason.ENDPOINT_GONE, *LESSON_WORDS)
+)
 """One of them is in every status that matters here, and in next to no other: decoding them all would cost a core."""
 
 FETCHING: Final = Fetching(least_bytes=262_144, wait=0.5)
@@ -41,6 +44,7 @@ class Feedback:
     def __init__(self, *, lane: Lane, database: Database, hashes: AddressHashes) -> None:
         self._database = database
         self._hashes = hashes
+        self._gone_endpoints = GoneEndpoints(lane=lane, database=database)
         self._lessons = AddressLessons(database=database, hashes=hashes)
         self._removed = metrics.processed.labels("router", lane, "device_removed")
 
@@ -63,9 +67,13 @@ class Feedback:
             await shard.commit(batch.offsets)
 
     async def _lesson(self, record: ConsumerRecord) -> Learnt | None:
-        """What the record teaches of an address, if anything. A device that is gone is removed at once."""
+        """What the record teaches of an address, if anything. A device that is gone is removed at once, an endpoint that is
+        gone disabled."""
         status = status_that_matters(record)
         if status is None:
+            return None
+        if endpoint_gone(status):
+            await self._gone_endpoints.disable(status)
             return None
         lesson, gone = lesson_of(status), _device_gone(status)
         if lesson is None and not gone:

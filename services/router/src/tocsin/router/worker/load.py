@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tocsin.contracts.channels import ADDRESS_FIELDS, CHANNELS
-from tocsin.contracts.recipients import Device
+from tocsin.contracts.recipients import ChatPlace, Device
 from tocsin.database import Database
 from tocsin.kafka import ConsumerRecord
 from tocsin.router.policy import (
@@ -82,6 +82,7 @@ def decision_input(
         category=directory.category(intent.tenant, workflow.category) if workflow else None,
         templates=directory.templates(intent.tenant, intent.workflow),
         decoded_data=pending.decoded_data,
+        endpoints=directory.endpoints(intent.tenant, intent.event_type),
     )
 
 
@@ -89,7 +90,7 @@ def decision_input(
 # index: with EXISTS, or without an order, it reads the whole table for a tenant that suppresses nothing, as soon as most rows are another's.
 QUERY: Final = """
 SELECT asked.tenant, asked.recipient, r.id IS NOT NULL AS known, r.email, r.phone, r.locale, r.time_zone,
-       r.attributes::text AS attributes, coalesce(v.version, 0) AS version,
+       r.attributes::text AS attributes, r.chats::text AS chats, coalesce(v.version, 0) AS version,
        CASE WHEN r.id IS NOT NULL THEN (
            SELECT json_agg(json_build_array(d.id, d.token, d.kind, d.app) ORDER BY d.id)::text
            FROM directory.devices d WHERE d.tenant = asked.tenant AND d.recipient = asked.recipient
@@ -118,6 +119,7 @@ CHANNEL_NAMES: Final = list(CHANNELS)
 
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 _devices = msgspec.json.Decoder(list[tuple[str, str, str, str | None]]).decode
+_chats = msgspec.json.Decoder(tuple[ChatPlace, ...]).decode
 _preferences = msgspec.json.Decoder(tuple[Preference, ...]).decode
 
 
@@ -140,6 +142,7 @@ class RecipientLoader:
 
 def _stored(row: Any) -> StoredRecipient:
     attributes, devices, preferences = row["attributes"], row["devices"], row["preferences"]
+    chats = row["chats"]
     return StoredRecipient(
         known=row["known"],
         version=row["version"],
@@ -152,6 +155,7 @@ def _stored(row: Any) -> StoredRecipient:
         )
         if devices
         else (),
+        chats=_chats(chats) if chats and chats != "[]" else (),
         preferences=_preferences(preferences) if preferences else (),
         suppressed_channels=row["suppressed_channels"] or (),
     )

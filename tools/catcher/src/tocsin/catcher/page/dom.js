@@ -24,7 +24,7 @@ export function icon(name) {
   return svg;
 }
 
-export const CHANNELS = { email: "Email", sms: "SMS", push: "Push" };
+export const CHANNELS = { email: "Email", sms: "SMS", push: "Push", chat: "Chat", webhook: "Webhook" };
 
 /** The channel's icon in its colour. */
 export function badge(channel) {

@@ -8,7 +8,7 @@ export async function drawEmpty(pane) {
   pane.replaceChildren(
     el("div", { class: "bell" }, icon("bell")),
     el("h1", {}, "Nothing caught yet"),
-    el("p", {}, "Every email, SMS and push of this stack lands here the moment it is sent. Nothing leaves this machine."),
+    el("p", {}, "Every email, SMS, push, chat message and webhook of this stack lands here the moment it is sent. Nothing leaves this machine."),
     el("div", { class: "lead" }, el("p", {}, "Send the first event, from the project’s folder:"), copyButton(command)),
     el("pre", { tabindex: "0" }, command),
     el("p", { class: "quiet waiting" }, el("span", { class: "dot" }), "Listening. This page changes by itself."),

@@ -121,5 +121,6 @@ export class Reader {
 function title(message) {
   if (message.channel === "email") return message.subject || "(no subject)";
   if (message.channel === "sms") return "Text message";
+  if (message.channel === "chat") return message.title || "Chat message";
   return message.title || "Push without a title";
 }

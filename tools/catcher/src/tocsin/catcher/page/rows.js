@@ -110,5 +110,6 @@ export class Rows {
 export function lines(message) {
   if (message.channel === "email") return [message.subject || "(no subject)", message.preview || message.from];
   if (message.channel === "sms") return [message.body, `${count(message.segments, "segment")} · ${message.encoding}`];
+  if (message.channel === "chat") return [message.title || message.text, message.title ? message.text : message.from];
   return [message.title || "(no title)", message.body];
 }

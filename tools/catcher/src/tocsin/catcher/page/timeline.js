@@ -3,7 +3,7 @@ import { CHANNELS, clock, el, icon } from "./dom.js";
 
 const LOOKS = {
   good: ["sent", "delivered", "opened", "clicked", "seen", "read"],
-  bad: ["failed", "expired", "event_refused"],
+  bad: ["failed", "expired", "event_refused", "undelivered", "bounced", "complained"],
   wait: ["deferred", "scheduled", "throttled", "unknown", "cancel_requested"],
   none: ["skipped", "duplicate", "suppressed", "cancelled", "unsubscribed", "event_unmatched"],
 };
@@ -11,24 +11,46 @@ const ENDS = new Set([...LOOKS.good, ...LOOKS.bad, ...LOOKS.none]);
 const AGAIN_MS = 1000;
 const TRIES = 30;
 
-/** Draws, and asks again until every status is final. Returns what ends the asking. */
+/** Draws, and asks again until every status is final, or until a receipt that was played is told. Returns what ends the asking. */
 export function drawTimeline(pane, message) {
   let stopped = false;
   let timer = 0;
-  const ask = async (tries) => {
+  const shown = el("div", {});
+  const ask = async (tries, played = null) => {
+    clearTimeout(timer);
     const answer = await fetch(`api/messages/${message.id}/timeline`).catch(() => null);
     if (stopped) return;
     const body = answer ? await answer.json().catch(() => ({})) : { detail: "The catcher does not answer." };
     if (stopped) return;
     const statuses = answer?.ok ? told(body) : [];
-    if (answer?.ok) pane.replaceChildren(statusList(statuses, message));
-    else pane.replaceChildren(el("p", { class: "note" }, body.detail ?? "The timeline could not be read."));
-    const open = answer?.ok ? !over(statuses) : answer?.status === 404;
-    if (open && tries > 0) timer = setTimeout(() => ask(tries - 1), AGAIN_MS);
+    if (answer?.ok) shown.replaceChildren(statusList(statuses, message));
+    else shown.replaceChildren(el("p", { class: "note" }, body.detail ?? "The timeline could not be read."));
+    const waits = played !== null && !statuses.some((status) => status.status === played && status.delivery_id === message.delivery_id);
+    const open = answer?.ok ? waits || !over(statuses) : answer?.status === 404;
+    if (open && tries > 0) timer = setTimeout(() => ask(tries - 1, played), AGAIN_MS);
   };
-  pane.replaceChildren(el("p", { class: "note" }, "Asking for the timeline"));
+  shown.replaceChildren(el("p", { class: "note" }, "Asking for the timeline"));
+  pane.replaceChildren(...playButtons(message, (name) => ask(TRIES, name)), shown);
   ask(TRIES);
   return () => { stopped = true; clearTimeout(timer); };
+}
+
+/** A button for each receipt that the message's provider could send. */
+function playButtons(message, played) {
+  if (!message.plays?.length) return [];
+  const said = el("span", { class: "quiet", role: "status" });
+  const play = async (name) => {
+    const answer = await fetch(`api/messages/${message.id}/receipts/${name}`, { method: "PUT" }).catch(() => null);
+    const body = answer?.ok ? {} : await answer?.json().catch(() => ({}));
+    said.textContent = answer?.ok ? `${spoken(name)} was told.` : body?.detail ?? "The catcher does not answer.";
+    if (answer?.ok) played(name);
+  };
+  const buttons = message.plays.map((name) => el("button", { type: "button", class: "plain", onclick: () => play(name) }, spoken(name)));
+  return [el("div", { class: "plays", role: "group", "aria-label": "Play a receipt" }, el("span", { class: "quiet" }, "Play a receipt"), buttons, said)];
+}
+
+function spoken(name) {
+  return name[0].toUpperCase() + name.slice(1);
 }
 
 /** The statuses of an answer, oldest first. */

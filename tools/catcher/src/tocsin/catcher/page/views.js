@@ -12,6 +12,20 @@ export function views(message, box) {
       timeline,
     ];
   }
+  if (message.channel === "chat") {
+    return [
+      { name: "Message", draw: (pane) => pane.replaceChildren(post(message)) },
+      { name: "Request", draw: (pane) => pane.replaceChildren(source(JSON.stringify(message.request, null, 2))) },
+      timeline,
+    ];
+  }
+  if (message.channel === "webhook") {
+    return [
+      { name: "Body", draw: (pane) => pane.replaceChildren(source(JSON.stringify(message.request, null, 2))) },
+      { name: "Headers", draw: (pane) => pane.replaceChildren(received(message)) },
+      timeline,
+    ];
+  }
   return [
     { name: "Card", draw: (pane) => pane.replaceChildren(card(message)) },
     { name: "Request", draw: (pane) => pane.replaceChildren(source(JSON.stringify(message.request, null, 2))) },
@@ -49,6 +63,16 @@ function headers(mail) {
     pair("Envelope to", mail.to),
     pair("Attachments", attached),
     mail.headers.map(([name, value]) => pair(name, value || " ")),
+  );
+}
+
+function received(webhook) {
+  const signature = webhook.verified ? "verified" : "not checked: CATCHER_WEBHOOK_SECRET is not set";
+  return el(
+    "dl",
+    { class: "facts" },
+    pair("Signature", signature),
+    webhook.headers.map(([name, value]) => pair(name, value || " ")),
   );
 }
 
@@ -93,6 +117,25 @@ function pips(sms) {
     return bar;
   });
   return el("span", { class: "pips", "aria-hidden": "true" }, bars);
+}
+
+function post(chat) {
+  const buttons = chat.actions.map((action) =>
+    el("a", { class: "plain", href: action.url, target: "_blank", rel: "noopener noreferrer" }, action.label),
+  );
+  return el(
+    "article",
+    { class: "post" },
+    el("img", { src: "page/bell.svg", alt: "", width: "36", height: "36" }),
+    el(
+      "div",
+      {},
+      el("p", {}, el("span", { class: "quiet" }, `${chat.from} · `), el("span", { class: "quiet" }, clock(chat.received_at))),
+      chat.title && el("h2", {}, chat.title),
+      el("p", { class: "says" }, chat.text),
+      buttons.length > 0 && el("p", { class: "buttons" }, buttons),
+    ),
+  );
 }
 
 function card(push) {

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
+from tocsin.contracts.vocabulary import Channel
 from tocsin.runtime import Settings
 
 MIGRATE, TOPICS, WITNESS = "migrate", "topics", "ledger-witness"
@@ -12,9 +13,10 @@ PROCESSES: Final = {
     "ingest": "tocsin.ingest.settings:IngestSettings",
     "router": "tocsin.router.settings:RouterSettings",
     "scheduler": "tocsin.scheduler.settings:SchedulerSettings",
-    "dispatch-email": "tocsin.dispatch_email.settings:EmailSettings",
-    "dispatch-sms": "tocsin.dispatch_sms.settings:SmsSettings",
-    "dispatch-push": "tocsin.dispatch_push.settings:PushSettings",
+    **{
+        channel.dispatcher: f"tocsin.{channel.dispatcher.replace('-', '_')}.settings:{channel.capitalize()}Settings"
+        for channel in Channel
+    },
     "ledger": "tocsin.ledger.settings:LedgerSettings",
     WITNESS: "tocsin.ledger.witness:WitnessSettings",
     "dispatch-email-callbacks": "tocsin.dispatch_email.callbacks:EmailCallbackSettings",

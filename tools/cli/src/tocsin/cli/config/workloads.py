@@ -197,7 +197,8 @@ def _examples(rows: Iterable[SettingRow], given: Mapping[str, str]) -> dict[str,
 
 
 def _any_word() -> str:
-    return "given-elsewhere"
+    """As long as a secret of one's own has to be."""
+    return "given-elsewhere-with-32-characters"
 
 
 @cache

@@ -14,7 +14,7 @@ from tocsin.dev.paths import PROJECT
 FOLDER = PROJECT / "deploy" / "k8s"
 OVERLAYS = ("dev", "prod", "staging")
 """Those that come with Tocsin; somebody's own may lie beside them."""
-UNLISTED = ("without-sms", "without-push", "without-receipts", "by-hand")
+UNLISTED = ("without-sms", "without-push", "without-chat", "without-inapp", "without-receipts", "by-hand")
 """Components that none of them has."""
 
 

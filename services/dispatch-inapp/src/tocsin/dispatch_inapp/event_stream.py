@@ -1,0 +1,90 @@
+"""A box as it moves, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Final
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from tocsin.dispatch_inapp.live_boxes import Watcher, Watchers
+from tocsin.dispatch_inapp.reading_items import ItemFilter, ReadingItems
+from tocsin.dispatch_inapp.responses import counts_body, item_body
+from tocsin.runtime import Clock
+from tocsin.trust import TokenHolder
+
+ALIVE_SECONDS: Final = 15.0
+AT_ONCE: Final = 100
+"""Items that are read together when a stream catches up."""
+_ALL: Final = ItemFilter()
+
+
+class EventStreams:
+    """Streams of boxes: what was missed is read from the tables, so a stream that begins again at a number misses and repeats nothing."""
+
+    def __init__(self, *, reading: ReadingItems, watchers: Watchers, clock: Clock) -> None:
+        self._reading = reading
+        self._watchers = watchers
+        self._clock = clock
+
+    async def events(self, holder: TokenHolder, *, after: int | None) -> AsyncIterator[bytes]:
+        """Until the token expires, the process stops, or the caller leaves. Without `after` it begins with what comes next."""
+        with self._watching(holder) as watcher:
+            counts = await self._reading.counts(holder.tenant, holder.recipient)
+            last = counts.last_seq if after is None else after
+            yield _event("counts", counts_body(counts))
+            moved = after is not None
+            while True:
+                if moved:
+                    async for seq, event in self._new_items(holder, last):
+                        last = seq
+                        yield event
+                    for event in await self._changed(holder, watcher):
+                        yield event
+                    yield _event(
+                        "counts", counts_body(await self._reading.counts(holder.tenant, holder.recipient))
+                    )
+                seconds = (holder.expires_at - self._clock.now()).total_seconds()
+                if seconds <= 0:
+                    yield b"event: expired\ndata: {}\n\n"
+                    return
+                moved = await watcher.until_moved(seconds=min(ALIVE_SECONDS, seconds))
+                if watcher.ended:
+                    return
+                if not moved:
+                    yield b": here\n\n"
+
+    async def _new_items(self, holder: TokenHolder, last: int) -> AsyncIterator[tuple[int, bytes]]:
+        while True:
+            items = await self._reading.after(
+                holder.tenant, holder.recipient, _ALL, now=self._clock.now(), after=last, limit=AT_ONCE
+            )
+            for item in items:
+                yield item.seq, _event("item", item_body(item), id_=item.seq)
+            if len(items) < AT_ONCE:
+                return
+            last = items[-1].seq
+
+    async def _changed(self, holder: TokenHolder, watcher: Watcher) -> list[bytes]:
+        ids = [UUID(item) for item in watcher.changed()]
+        if not ids:
+            return []
+        items = await self._reading.of_ids(holder.tenant, holder.recipient, ids, now=self._clock.now())
+        return [_event("changed", item_body(item)) for item in items]
+
+    @contextmanager
+    def _watching(self, holder: TokenHolder) -> Iterator[Watcher]:
+        watcher = self._watchers.watch(holder.tenant, holder.recipient)
+        try:
+            yield watcher
+        finally:
+            self._watchers.leave(holder.tenant, holder.recipient, watcher)
+
+
+def _event(name: str, body: BaseModel, *, id_: int | None = None) -> bytes:
+    """JSON has no line break of its own, so it is one line of `data`."""
+    lines = [f"event: {name}"]
+    if id_ is not None:
+        lines.append(f"id: {id_}")
+    lines.append(f"data: {body.model_dump_json(exclude_none=True)}")
+    return ("\n".join(lines) + "\n\n").encode()

@@ -1,0 +1,26 @@
+"""What an endpoint is sent for a job: the JSON of Standard Webhooks, `{type, timestamp, data}`."""
+
+from typing import Any
+
+from tocsin.contracts.codec import encode
+from tocsin.contracts.jobs import Job, WebhookContent
+
+
+def body_of(job: Job, content: WebhookContent) -> bytes:
+    """The same bytes at every attempt. `type` and `timestamp` are the event's; `data` tells of the message and of the event."""
+    intent = job.intent
+    data: dict[str, Any] = {
+        "notification_id": job.notification_id,
+        "recipient": job.recipient,
+        "workflow": job.workflow,
+        "category": job.category,
+        "body": content.body,
+        "event": {"id": intent.event_id, "source": intent.event_source, "data": intent.private.data},
+    }
+    if content.title is not None:
+        data["title"] = content.title
+    if intent.private.link is not None:
+        data["link"] = intent.private.link
+    if content.data:
+        data["values"] = content.data
+    return encode({"type": intent.event_type, "timestamp": intent.event_time, "data": data})
