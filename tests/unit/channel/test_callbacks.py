@@ -15,8 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from tests.log_lines import lines_of
 
 from tocsin.channel.callbacks import Callbacks, callbacks_app
-from tocsin.channel.callbacks_role import PublicUrl
 from tocsin.channel.provider_config import ProvidersInvalid, SecretFile
+from tocsin.channel.public_url import PublicUrl
 from tocsin.channel.receipts import (
     Cause,
     ProviderEvent,

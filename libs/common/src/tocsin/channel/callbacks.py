@@ -21,6 +21,7 @@ from urllib.parse import quote
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from tocsin.channel.receipt_records import receipt_record
@@ -217,11 +218,14 @@ class Callbacks:
         self._lines.note((provider, cause))
 
 
-def callbacks_app(callbacks: Callbacks, *, service: str, health: Health) -> Starlette:
-    """The application around it. Its metrics and spans name the route, never the path or the query: a query may hold a ref."""
+def callbacks_app(
+    callbacks: Callbacks, *, service: str, health: Health, more: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """The application around it, with `more` routes. Its metrics and spans name the route, never the path or the query: a query may hold a ref."""
     routes = [
         NamedRoute("/callbacks/{instance}", callbacks, methods=["POST"]),
         NamedRoute("/callbacks/{instance}/{what:path}", callbacks, methods=["POST"]),
+        *more,
     ]
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False

@@ -3,16 +3,18 @@
 It needs none of the secrets with which messages are sent, and none of a dispatcher's work stands behind a port that strangers reach.
 """
 
-import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+from starlette.routing import BaseRoute
 
 from tocsin.channel.callbacks import Callbacks, callbacks_app
 from tocsin.channel.provider_config import ProvidersInvalid
+from tocsin.channel.public_url import PublicUrl
 from tocsin.channel.receipts import ReceiptsKinds
 from tocsin.channel.receivers import Receivers, read_receivers
 from tocsin.channel.ref_settings import ref_keys
@@ -20,7 +22,18 @@ from tocsin.channel.settings import DispatcherSettings, ProviderSettings
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel
 from tocsin.kafka import Publisher
-from tocsin.runtime import About, Advice, Api, FunctionComponent, Health, HttpSettings, Service, SystemClock
+from tocsin.runtime import (
+    About,
+    Advice,
+    Api,
+    Clock,
+    Component,
+    FunctionComponent,
+    Health,
+    HttpSettings,
+    Service,
+    SystemClock,
+)
 from tocsin.runtime.setting_names import prefix_of, variable_of
 from tocsin.web.operations import operations_app
 
@@ -35,22 +48,15 @@ def role_name(channel: Channel) -> str:
     return f"{channel.dispatcher}-{NAME}"
 
 
-def _address(url: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url) or not _has_host(url):
-        raise ValueError("write an address such as https://callbacks.example.com")
-    return url.rstrip("/")
+@dataclass(frozen=True, kw_only=True)
+class More:
+    """What a channel's role answers beside callbacks, and what runs for that. It is closed before the publisher."""
+
+    routes: Sequence[BaseRoute]
+    components: Sequence[Component]
 
 
-def _has_host(url: str) -> bool:
-    """And a port that is one, where it names any."""
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-PublicUrl = Annotated[str, AfterValidator(_address)]
+MakeMore = Callable[[Publisher, Topics, Clock], More]
 
 
 class CallbackSettings(ProviderSettings):
@@ -76,7 +82,7 @@ class CallbackSettings(ProviderSettings):
     @classmethod
     def _usable(cls, path: Path) -> Path:
         try:
-            read_receivers(path, cls.receipts, {})
+            read_receivers(path, cls.receipts, {}, needed=False)
         except ProvidersInvalid as invalid:
             raise ValueError(str(invalid)) from invalid
         return path
@@ -87,6 +93,19 @@ class CallbackSettings(ProviderSettings):
             raise ValueError(
                 "DISPATCH_REF_KEYS is not set: without the dispatchers' keys no receipt finds its message"
             )
+        return self
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether there is work for it where no provider tells anything."""
+        return False
+
+    @model_validator(mode="after")
+    def _has_work(self) -> Self:
+        try:
+            read_receivers(self.providers_file, self.receipts, {}, needed=not self.takes_more)
+        except ProvidersInvalid as invalid:
+            raise ValueError(str(invalid)) from invalid
         return self
 
     @classmethod
@@ -107,8 +126,10 @@ class CallbackSettings(ProviderSettings):
             )
 
 
-def callbacks_service(settings: CallbackSettings, *, channel: Channel) -> Service:
-    """What `tocsin.runtime.main` runs."""
+def callbacks_service(
+    settings: CallbackSettings, *, channel: Channel, more: MakeMore | None = None
+) -> Service:
+    """What `tocsin.runtime.main` runs. `more` makes what the channel answers beside callbacks."""
     name = role_name(channel)
     clock, health, topics = SystemClock(), Health(service=name), Topics(settings.kafka.topic_prefix)
     receivers = Receivers(
@@ -117,6 +138,7 @@ def callbacks_service(settings: CallbackSettings, *, channel: Channel) -> Servic
         kinds=settings.receipts,
         ref_keys=ref_keys(settings.ref_keys),
         clock=clock,
+        needed=not settings.takes_more,
     )
     limits = {topic.name: topic.max_message_bytes for topic in topics.all() if topic.family == "status"}
     publisher = Publisher(settings=settings.kafka, health=health, limits=limits)
@@ -131,12 +153,22 @@ def callbacks_service(settings: CallbackSettings, *, channel: Channel) -> Servic
         clock=clock,
     )
 
+    beside = more(publisher, topics, clock) if more is not None else More(routes=(), components=())
+
     async def tell_the_rest() -> None:
         callbacks.close()
 
     return Service(
         operations=operations_app(name=name, health=health),
-        api=Api(app=callbacks_app(callbacks, service=name, health=health), settings=settings.http),
+        api=Api(
+            app=callbacks_app(callbacks, service=name, health=health, more=beside.routes),
+            settings=settings.http,
+        ),
         health=health,
-        components=[receivers, publisher, FunctionComponent(name="lines of callbacks", close=tell_the_rest)],
+        components=[
+            receivers,
+            publisher,
+            *beside.components,
+            FunctionComponent(name="lines of callbacks", close=tell_the_rest),
+        ],
     )

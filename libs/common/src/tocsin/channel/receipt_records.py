@@ -18,11 +18,11 @@ def receipt_record(
     ref: Ref,
     *,
     channel: Channel,
-    provider: str,
+    provider: str | None,
     topics: Topics,
     now: datetime,
 ) -> ProducerRecord:
-    """The status that `event` tells of the delivery of `ref`, on the recipient's own partition."""
+    """The status that `event` tells of the delivery of `ref`, on the recipient's own partition. Without a provider it was told to us."""
     record = status_of_receipt(
         status,
         Receipt(id=event.id, at=_utc(event.at), automated=event.automated),

@@ -54,9 +54,10 @@ class Receiver:
 
 
 def read_receivers(
-    path: Path, kinds: ReceiptsKinds, states: FileStates
+    path: Path, kinds: ReceiptsKinds, states: FileStates, *, needed: bool = True
 ) -> dict[str, tuple[str, ReceiptsConfig]]:
-    """Kind and settings of each instance that takes callbacks, by name; or ProvidersInvalid. Fills `states` even where it raises."""
+    """Kind and settings of each instance that takes callbacks, by name; or ProvidersInvalid: also where there is none and one is `needed`.
+    Fills `states` even where it raises."""
     states[path] = file_state(path)
     faults: list[str] = []
     configs: dict[str, tuple[str, ReceiptsConfig]] = {}
@@ -81,7 +82,7 @@ def read_receivers(
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
             faults += [f"{where}: receipts: {fault_sentence(fault)}" for fault in details]
-    if not (faults or configs):
+    if needed and not (faults or configs):
         faults.append(f"{path}: no instance has a table [providers.receipts], so there is nothing to take.")
     if faults:
         raise ProvidersInvalid(faults)
@@ -94,17 +95,24 @@ class Receivers:
     name: Final = "receivers"
 
     def __init__(
-        self, *, channel: Channel, path: Path, kinds: ReceiptsKinds, ref_keys: list[RefKey], clock: Clock
+        self,
+        *,
+        channel: Channel,
+        path: Path,
+        kinds: ReceiptsKinds,
+        ref_keys: list[RefKey],
+        clock: Clock,
+        needed: bool = True,
     ) -> None:
         self._channel = channel
-        self._path = path
         self._kinds = kinds
         self._ref_keys = ref_keys
         self._clock = clock
         self._states: FileStates = {}
         self._configs: Mapping[str, tuple[str, ReceiptsConfig]] = {}
         self._receivers: dict[str, Receiver] = {}
-        self._use(read_receivers(path, kinds, self._states))
+        self._read = partial(read_receivers, path, kinds, needed=needed)
+        self._use(self._read(self._states))
 
     def __getitem__(self, name: str) -> Receiver:
         """The instance of this name. Raises KeyError."""
@@ -126,9 +134,7 @@ class Receivers:
 
     async def reload(self) -> None:
         """Read the files again if one has changed. Faults are logged, once a change; what was in use stays."""
-        configs, self._states = await read_again(
-            partial(read_receivers, self._path, self._kinds), self._states
-        )
+        configs, self._states = await read_again(self._read, self._states)
         if configs is None:
             return
         self._use(configs)

@@ -15,25 +15,36 @@ SendGrid `custom_args`, Twilio `StatusCallback` and Vonage `webhook_url` as `?re
 (`mime.mail(ref=…)`), Mailgun `v:tocsin`, Postmark `Metadata` in pieces of 80 characters (`pieces`), AWS SMS `Context`.
 """
 
-import os
-from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from typing import Final, Protocol, runtime_checkable
 from uuid import UUID
 
 import msgspec
 
+from tocsin.channel.sealing import RefKey, Sealing
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane
+
+__all__ = [
+    "MOST_CHARS",
+    "CarriesRef",
+    "Ref",
+    "RefKey",
+    "Refs",
+    "SealRef",
+    "SealedJob",
+    "no_ref",
+    "pieces",
+    "read_sealed",
+    "sealed_job",
+    "with_ref",
+]
 
 MOST_CHARS: Final = 560
 """Seven values of Postmark's metadata, and far below what any URL or header may have."""
 _MOST_BYTES: Final = MOST_CHARS // 4 * 3
 _PURPOSE: Final = b"tocsin.ref.v1\x00"
 """Hashed with each secret, so that no key made for something else opens a ref."""
-_NONCE: Final = 12
-_TAG: Final = 16
 _LANES: Final = {lane: lane.value[0] for lane in Lane}
 _OF_LETTER: Final = {letter: lane for lane, letter in _LANES.items()}
 
@@ -50,16 +61,6 @@ class CarriesRef(Protocol):
     """A provider whose messages carry refs."""
 
     seal_ref: SealRef
-
-
-class RefKey(msgspec.Struct, frozen=True):
-    """One key of the settings: its id travels with each ref, its secret never."""
-
-    id: str
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"RefKey(id={self.id!r})"
 
 
 class Ref(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +80,7 @@ class Ref(msgspec.Struct, frozen=True, kw_only=True):
     origin: str | None
 
 
-class _Sealed(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class SealedJob(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The same as it is sealed. What may be left out stands last, in the order in which it is missed: with `address_hash` an address
     is suppressed, with `category` a preference is switched off."""
 
@@ -99,7 +100,7 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 _OPTIONAL: Final = ("origin", "workflow", "step", "category", "address_key", "address_hash")
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(_Sealed).decode
+_decode: Final = msgspec.msgpack.Decoder(SealedJob).decode
 
 
 class Refs:
@@ -107,55 +108,30 @@ class Refs:
     once receipts of messages sealed with it no longer come."""
 
     def __init__(self, keys: Sequence[RefKey], *, channel: Channel, instance: str) -> None:
-        # Only here: a dispatcher without refs does not load it.
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
-
-        self._aad = f"{channel}/{instance}".encode()
-        self._ciphers = {
-            key.id.encode(): AESGCM(sha256(_PURPOSE + key.secret.encode()).digest()) for key in keys
-        }
-        first = keys[0].id.encode()
-        self._head = bytes((len(first),)) + first
-        self._cipher = self._ciphers[first]
-        self._room = _MOST_BYTES - len(self._head) - _NONCE - _TAG
+        self._sealing = Sealing(keys, purpose=_PURPOSE, place=f"{channel}/{instance}".encode())
+        self._room = _MOST_BYTES - self._sealing.added
 
     def seal(self, job: Job) -> str | None:
         """The ref of this job. None where its ids are none of ours, or so long that nothing else has room."""
-        try:
-            notification = bytes.fromhex(job.notification_id.replace("-", ""))
-            delivery = bytes.fromhex(job.delivery_id.replace("-", ""))
-        except ValueError:
+        if (sealed := sealed_job(job)) is None:
             return None
-        sealed = _Sealed(
-            job.tenant, job.recipient, notification, delivery, _LANES[job.lane], job.test,
-            job.address_hash, job.address_key, job.category, job.step, job.workflow, job.origin,
-        )  # fmt: skip
         said = _encode(sealed)
         if len(said) > self._room:
             if (shorter := self._fitting(sealed)) is None:
                 return None
             said = shorter
-        # Random, for the same delivery may be sealed again with another origin. NIST SP 800-38D allows 2^32 of them with a key.
-        nonce = os.urandom(_NONCE)
-        raw = self._head + nonce + self._cipher.encrypt(nonce, said, self._aad)
-        return urlsafe_b64encode(raw).rstrip(b"=").decode()
+        return self._sealing.seal(said)
 
     def open(self, ref: str) -> Ref | None:
         """What the ref says; None where it is none, or was sealed for another instance or with another key."""
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as above
-
-        if len(ref) > MOST_CHARS:
+        if len(ref) > MOST_CHARS or (said := self._sealing.open(ref)) is None:
             return None
         try:
-            raw = b64decode(ref + "=" * (-len(ref) % 4), altchars=b"-_", validate=True)
-            id_ends = 1 + raw[0]
-            body = id_ends + _NONCE
-            said = self._ciphers[raw[1:id_ends]].decrypt(raw[id_ends:body], raw[body:], self._aad)
-            return _read(_decode(said))
-        except (ValueError, LookupError, msgspec.DecodeError, InvalidTag):
+            return read_sealed(_decode(said))
+        except (ValueError, LookupError, msgspec.DecodeError):
             return None
 
-    def _fitting(self, sealed: _Sealed) -> bytes | None:
+    def _fitting(self, sealed: SealedJob) -> bytes | None:
         for name in _OPTIONAL:
             sealed = msgspec.structs.replace(sealed, **{name: None})
             if len(said := _encode(sealed)) <= self._room:
@@ -173,7 +149,21 @@ def pieces(ref: str, size: int) -> list[str]:
     return [ref[begin : begin + size] for begin in range(0, len(ref), size)]
 
 
-def _read(sealed: _Sealed) -> Ref:
+def sealed_job(job: Job) -> SealedJob | None:
+    """What of a job is sealed. None where its ids are none of ours."""
+    try:
+        notification = bytes.fromhex(job.notification_id.replace("-", ""))
+        delivery = bytes.fromhex(job.delivery_id.replace("-", ""))
+    except ValueError:
+        return None
+    return SealedJob(
+        job.tenant, job.recipient, notification, delivery, _LANES[job.lane], job.test,
+        job.address_hash, job.address_key, job.category, job.step, job.workflow, job.origin,
+    )  # fmt: skip
+
+
+def read_sealed(sealed: SealedJob) -> Ref:
+    """What it says of the delivery. Raises ValueError or LookupError where it is none of ours."""
     return Ref(
         tenant=sealed.tenant,
         recipient=sealed.recipient,

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from tocsin.contracts.jobs import DeliveryClass, SenderIdentity
+from tocsin.contracts.jobs import DeliveryClass, SenderIdentity, Tracking
 from tocsin.contracts.vocabulary import DEFAULT_TEMPLATE, ChannelWord, Lane
 
 Scope = Literal["send", "read", "manage", "operate"]
@@ -81,6 +81,7 @@ class CategoryRecord(_Entity, kw_only=True, omit_defaults=True, tag="category"):
     delivery_class: DeliveryClass = "at_least_once"
     resend_elsewhere: bool = False
     """Whether another provider may be asked while nobody knows if the former one has sent a message."""
+    tracking: Tracking = "off"
 
     @property
     def record_key(self) -> bytes:

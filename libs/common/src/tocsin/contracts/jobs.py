@@ -31,6 +31,7 @@ __all__ = [
     "PushContent",
     "SenderIdentity",
     "SmsContent",
+    "Tracking",
     "WebhookContent",
 ]
 
@@ -38,6 +39,8 @@ __all__ = [
 # `gc=False` here, in content and in intents: they are trees, and dispatchers hold ten thousands of them. With 10,000 jobs held a full
 # garbage collection takes 8 instead of 23 ms, during which nothing is sent.
 DeliveryClass = Literal["at_least_once", "at_most_once"]
+Tracking = Literal["off", "aggregate", "individual"]
+"""Whether it is told that a message was opened and what in it was clicked: not at all, counted without a person, or of each recipient."""
 
 
 class SenderIdentity(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
@@ -87,6 +90,8 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """`at_most_once`: what may have been sent is not sent again."""
     resend_elsewhere: bool = False
     """Whether another provider may be asked while nobody knows if the former one has sent it."""
+    tracking: Tracking = "off"
+    """What its category says of that, on channels that can; `off` where the category is required."""
     sender: SenderIdentity | None = None
     providers: list[str] = []
     """Provider instances in order of preference; empty: the dispatcher's default."""

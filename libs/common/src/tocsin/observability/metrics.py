@@ -147,6 +147,14 @@ provider_places = Gauge("tocsin_provider_places", "Calls to a provider that may 
 receipts = Counter("tocsin_receipts", "What providers told of messages that they had taken, counted once it is stored, by status; noted is what changes nothing, such as a try that the provider makes again", ["channel", "provider", "status"])
 receipts_refused = Counter("tocsin_receipts_refused", "Callbacks, or events of one, that came to no status, by cause (signature, stale, replayed, topic, unreadable, ref: it bears no ref of ours, instance: no provider instance of that name takes receipts)", ["channel", "provider", "cause"])
 
+# Tracking
+tracked_messages = Counter("tocsin_tracked_messages", "Messages handed over whose category wants tracking, by what became of that: tracked, no_url (the address of links is not set), no_html, no_ids", ["channel", "tracking", "outcome"])
+engagements = Counter("tocsin_engagements", "Openings and clicks of single recipients' messages, counted once they are stored; automated: a machine did it", ["channel", "status", "automated"])
+engagements_of_messages = Counter("tocsin_engagements_of_messages", "Openings and clicks of messages that are tracked without a person, by what they were; at most 200 messages have a name, all others are other", ["channel", "workflow", "category", "template", "status", "automated"])
+engagements_waiting = Gauge("tocsin_engagements_waiting", "Openings and clicks that are held until they are told: for a second, and while Kafka is away", ["channel"])
+engagements_lost = Counter("tocsin_engagements_lost", "Openings and clicks that were not told, because too many waited for Kafka", ["channel"])
+links_refused = Counter("tocsin_links_refused", "Calls of links that no message of ours has, or whose key is gone", ["channel"])
+
 # The process
 build_info = Gauge("tocsin_build_info", "1; which release runs, and the commit that it was built from", ["component", "version", "commit"])
 last_exit = Gauge("tocsin_last_exit_info", "1; how the process before this one ended in the same place: finished, failed, operator_must_act, ownership_lost, too_slow, second_signal, killed (without a word: SIGKILL, no memory, the machine), none (there was none)", ["component", "reason"])

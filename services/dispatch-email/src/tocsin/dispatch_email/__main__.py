@@ -8,9 +8,12 @@ if __name__ == "__main__":
     gc.disable()  # what follows makes no garbage, and looking for it took up to a quarter of the start; `main` enables it
 
 from tocsin.channel import Dispatcher
+from tocsin.channel.ref_settings import ref_keys
 from tocsin.contracts.vocabulary import Channel
+from tocsin.dispatch_email.composing import with_links
 from tocsin.dispatch_email.settings import KINDS, EmailSettings
-from tocsin.runtime import Service, main
+from tocsin.dispatch_email.tracking import Tracking
+from tocsin.runtime import FunctionComponent, Service, SystemClock, main
 
 SUMMARY = (
     f"Hands email jobs to providers: {', '.join(KINDS)}. `callbacks` is a role of its own: it takes what providers tell of messages "
@@ -20,7 +23,15 @@ SUMMARY = (
 
 def build(settings: EmailSettings) -> Service:
     """The service that these settings ask for."""
-    return Dispatcher(channel=Channel.EMAIL, settings=settings, kinds=KINDS).service()
+    clock = SystemClock()
+    tracking = Tracking(url=settings.tracking_url, keys=ref_keys(settings.ref_keys), clock=clock)
+
+    async def tell_the_rest() -> None:
+        tracking.close()
+
+    kinds = with_links(KINDS, tracking.content)
+    lines = FunctionComponent(name="lines of tracking", close=tell_the_rest)
+    return Dispatcher(channel=Channel.EMAIL, settings=settings, kinds=kinds).service(last=[lines])
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -40,9 +51,11 @@ def _callbacks(arguments: Sequence[str]) -> int:
     # The other role loads none of this.
     from tocsin.channel.callbacks_role import callbacks_service, role_name  # noqa: PLC0415
     from tocsin.dispatch_email.callbacks import EmailCallbackSettings  # noqa: PLC0415
+    from tocsin.dispatch_email.links_route import links_of_mails  # noqa: PLC0415
 
     def build_callbacks(settings: EmailCallbackSettings) -> Service:
-        return callbacks_service(settings, channel=Channel.EMAIL)
+        follow = links_of_mails(settings) if settings.tracking_url is not None else None
+        return callbacks_service(settings, channel=Channel.EMAIL, more=follow)
 
     return main(
         name=role_name(Channel.EMAIL),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from tocsin.channel.callbacks_role import CallbackSettings
@@ -12,6 +13,7 @@ from tocsin.dispatch_email.mailgun_receipts import MAILGUN_RECEIPTS
 from tocsin.dispatch_email.postmark_receipts import POSTMARK_RECEIPTS
 from tocsin.dispatch_email.sendgrid_receipts import SENDGRID_RECEIPTS
 from tocsin.dispatch_email.ses_receipts import SES_RECEIPTS
+from tocsin.dispatch_email.tracking_url import TRACKING_URL, TrackingUrl
 
 RECEIPTS: Final[Mapping[str, ReceiptsKind[Any]]] = {
     "smtp": MAIL_RECEIPTS,
@@ -28,3 +30,10 @@ class EmailCallbackSettings(CallbackSettings):
 
     receipts = RECEIPTS
     model_config = SettingsConfigDict(env_prefix="DISPATCH_EMAIL_", populate_by_name=True, frozen=True)
+
+    tracking_url: TrackingUrl = Field(default=None, description=TRACKING_URL)
+
+    @property
+    def takes_more(self) -> bool:
+        """Links of tracked mails."""
+        return self.tracking_url is not None

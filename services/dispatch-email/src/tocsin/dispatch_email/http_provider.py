@@ -9,7 +9,7 @@ import msgspec
 
 from tocsin.channel import Answer, Rejected, SenderConfig
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
-from tocsin.dispatch_email.composing import composed
+from tocsin.dispatch_email.composing import Links, as_it_is, composed
 from tocsin.dispatch_email.mailboxes import MailAddress
 from tocsin.runtime import Clock
 
@@ -47,6 +47,7 @@ class HttpMailProvider(ABC):
 
     def __init__(self, config: SenderConfig, clock: Clock) -> None:
         self.name = config.name
+        self.links: Links = as_it_is
         self._instance = config
         self._clock = clock
         self._calls: HttpCalls | None = None
@@ -67,7 +68,7 @@ class HttpMailProvider(ABC):
 
     async def send(self, job: Job) -> Answer:
         """Hand one mail over, unless the provider would refuse it for certain."""
-        request = composed(job, self.request)
+        request = composed(job, self.request, links=self.links)
         if isinstance(request, Rejected):
             return request
         if self._calls is None:

@@ -19,7 +19,7 @@ from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.vocabulary import Channel
-from tocsin.dispatch_email.composing import composed
+from tocsin.dispatch_email.composing import Links, as_it_is, composed
 from tocsin.dispatch_email.dkim_settings import DkimConfig, DkimKeys
 from tocsin.dispatch_email.mailboxes import MailAddress, mailbox
 from tocsin.dispatch_email.mime import mail
@@ -114,6 +114,7 @@ class SmtpProvider:
     def __init__(self, config: SmtpConfig, clock: Clock) -> None:
         self.name = config.name
         self.seal_ref: SealRef = no_ref
+        self.links: Links = as_it_is
         self._config = config
         self._clock = clock
         self._server: Server | None = None
@@ -135,7 +136,7 @@ class SmtpProvider:
 
     async def send(self, job: Job) -> Answer:
         """Hand the mail over within `call_timeout` seconds."""
-        envelope = composed(job, self._envelope)
+        envelope = composed(job, self._envelope, links=self.links)
         if not isinstance(envelope, Envelope):
             return envelope
         with client_span("SMTP", self._called) as call:

@@ -130,7 +130,7 @@ _KINDS: dict[str, _Kind] = {
         select(
             *(
                 tables.categories.c[n]
-                for n in ("tenant", "key", "name", "default", "ttl_seconds", "resend_elsewhere")
+                for n in ("tenant", "key", "name", "default", "ttl_seconds", "resend_elsewhere", "tracking")
             ),
             tables.categories.c.delivery.label("delivery_class"),
         ),

@@ -195,6 +195,8 @@ categories = Table(
     updated_at_column(),
     CheckConstraint("\"default\" IN ('required', 'on', 'off')", name="default"),
     Column("resend_elsewhere", Boolean, nullable=False, server_default=text("false")),
+    Column("tracking", Text, nullable=False, server_default=text("'off'")),
+    CheckConstraint("tracking IN ('off', 'aggregate', 'individual')", name="tracking"),
     CheckConstraint("delivery IN ('at_least_once', 'at_most_once')", name="delivery"),
     CheckConstraint(f"ttl_seconds BETWEEN 1 AND {MESSAGE_LIFE_SECONDS}", name="ttl"),
 )

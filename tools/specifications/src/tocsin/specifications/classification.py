@@ -64,7 +64,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "workflow category step providers template app",
         Says.TECHNICAL: (
             "version delivery_id notification_id tenant recipient_version channel lane address_key target required delivery_class "
-            f"resend_elsewhere template_version test attempt event_time expires_at {_ORIGIN}"
+            f"resend_elsewhere tracking template_version test attempt event_time expires_at {_ORIGIN}"
         ),
     },
     "JobPrivate": {Says.PERSON: "address", Says.PERSON_SIGNED: "unsubscribe_url"},
@@ -124,7 +124,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "requests_per_second recipients_per_second key_requests_per_second key_recipients_per_second messages_per_day"
     },
     "CategoryRecord": {
-        Says.TENANT: "key name default ttl_seconds delivery_class resend_elsewhere",
+        Says.TENANT: "key name default ttl_seconds delivery_class resend_elsewhere tracking",
         Says.TECHNICAL: "version tenant",
     },
     "WorkflowRecord": {
@@ -209,7 +209,7 @@ TABLES: Final[dict[str, Fields]] = {
         Says.TECHNICAL: "tenant id kind app created_at updated_at",
     },
     "directory.categories": {
-        Says.TENANT: "key name default ttl_seconds delivery resend_elsewhere",
+        Says.TENANT: "key name default ttl_seconds delivery resend_elsewhere tracking",
         Says.TECHNICAL: _CHANGED,
     },
     "directory.preferences": {

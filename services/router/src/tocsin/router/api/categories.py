@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import delete, select
 
 from tocsin.contracts.directory import CategoryDefault
-from tocsin.contracts.jobs import DeliveryClass
+from tocsin.contracts.jobs import DeliveryClass, Tracking
 from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.observability import get_logger
 from tocsin.router.api.fields import Line
@@ -52,6 +52,12 @@ class CategoryWrite(RequestBody):
         description="When a provider does not say whether it has a message, ask the next one at once. The recipient may get it twice. "
         "If false, only the same provider is asked again",
     )
+    tracking: Tracking = Field(
+        default="off",
+        description="Whether mails tell that they were opened and which links were clicked: not at all (`off`), counted without a person "
+        "(`aggregate`), or as statuses of each recipient (`individual`). Needs DISPATCH_EMAIL_TRACKING_URL: without it no mail is tracked. "
+        "Not possible where `default` is `required`",
+    )
 
     @field_validator("resend_elsewhere")
     @classmethod
@@ -61,6 +67,16 @@ class CategoryWrite(RequestBody):
                 "delivery_contradicts",
                 "A message that is sent at most once is not sent again elsewhere. Leave `resend_elsewhere` out, or set `delivery` to "
                 "`at_least_once`",
+            )
+        return value
+
+    @field_validator("tracking")
+    @classmethod
+    def _required_is_never_tracked(cls, value: Tracking, info: ValidationInfo) -> Tracking:
+        if value != "off" and info.data.get("default") == "required":
+            raise PydanticCustomError(
+                "tracking_contradicts",
+                "Messages that nobody can switch off are never tracked. Leave `tracking` out, or set `default` to `on` or `off`",
             )
         return value
 
@@ -74,6 +90,7 @@ class Category(BaseModel):
     ttl_seconds: int | None
     delivery: DeliveryClass
     resend_elsewhere: bool
+    tracking: Tracking
     created_at: datetime
     updated_at: datetime
 

@@ -10,12 +10,12 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from tocsin.contracts.channels import CHANNELS, Destination
+from tocsin.contracts.channels import CHANNELS, ChannelSpec, Destination
 from tocsin.contracts.codec import encode
-from tocsin.contracts.directory import TenantRecord
+from tocsin.contracts.directory import CategoryRecord, TenantRecord
 from tocsin.contracts.ids import delivery_id, recipient_key, run_timer_id
 from tocsin.contracts.intents import DeliveryRef, Intent, Run
-from tocsin.contracts.jobs import Job, JobPrivate
+from tocsin.contracts.jobs import Job, JobPrivate, Tracking
 from tocsin.contracts.provider_order import weighted_order
 from tocsin.contracts.statuses import ChannelDecision, Target
 from tocsin.contracts.timers import SetTimer, TimerPrivate
@@ -88,6 +88,11 @@ def _timer(intent: Intent, due: datetime, context: BatchContext, *, cause: str) 
     return ProducerRecord(
         context.topics.timers, recipient_key(intent.tenant, intent.recipient), encode(timer)
     )
+
+
+def _tracking(spec: ChannelSpec, category: CategoryRecord) -> Tracking:
+    """Never of what nobody can switch off."""
+    return category.tracking if spec.can_track and category.default != "required" else "off"
 
 
 def _providers(tenant: TenantRecord, channel: str, delivery: str) -> list[str]:
@@ -224,6 +229,7 @@ def _job(
         required=deliver.category.default == "required",
         delivery_class=deliver.category.delivery_class,
         resend_elsewhere=deliver.category.resend_elsewhere,
+        tracking=_tracking(spec, deliver.category),
         intent=intent
         if inline is private.inline
         else replace(intent, private=replace(private, inline=inline)),
