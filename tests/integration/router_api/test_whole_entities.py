@@ -83,6 +83,7 @@ ROWS: dict[Table, dict[str, Any]] = {
         "ttl_seconds": 60,
         "delivery": "at_most_once",
         "resend_elsewhere": True,
+        "tracking": "individual",
     },
     tables.workflows: {
         "tenant": "whole",

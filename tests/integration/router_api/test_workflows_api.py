@@ -78,6 +78,19 @@ async def test_a_category_says_whether_an_uncertain_message_may_go_elsewhere(acm
     assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/resend_elsewhere"]
 
 
+async def test_a_category_says_whether_its_mails_are_tracked_and_never_if_nobody_can_switch_it_off(
+    acme: httpx.AsyncClient,
+) -> None:
+    assert (await acme.put("/v1/categories/offers", json={})).json()["tracking"] == "off"
+    saved = await acme.put("/v1/categories/offers", json={"tracking": "aggregate"})
+    assert saved.json()["tracking"] == "aggregate"
+    contradiction = {"tracking": "individual", "default": "required"}
+    for body in (contradiction, {"tracking": "always"}):
+        answer = await acme.put("/v1/categories/offers", json=body)
+        assert answer.status_code == 422
+        assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/tracking"]
+
+
 @pytest.mark.parametrize(("seconds", "status"), [(518_400, 201), (518_401, 422), (0, 422)])
 async def test_a_categorys_messages_live_at_most_six_days(
     acme: httpx.AsyncClient, seconds: int, status: int

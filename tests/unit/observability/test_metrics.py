@@ -13,7 +13,7 @@ DEFINED = {
 }
 BOUNDED = {
     "component", "lane", "kind", "partition", "reason", "outcome", "stage", "entity", "code", "status", "rule",
-    "channel", "provider", "method", "route", "check", "state", "result", "fault", "table", "cause", "version", "commit", "uncertain", "idempotency", "source", "workflow", "request", "within", "certificate", "change",
+    "channel", "provider", "method", "route", "check", "state", "result", "fault", "table", "cause", "version", "commit", "uncertain", "idempotency", "source", "workflow", "request", "within", "certificate", "change", "category", "template", "automated", "tracking",
 }  # fmt: skip
 PLATFORM = {
     "namespace",

@@ -132,6 +132,16 @@ async def test_a_job_says_what_its_category_asks_of_the_dispatcher(worker, defau
     assert job.resend_elsewhere
 
 
+@pytest.mark.parametrize("default", ["on", "off", "required"])
+@pytest.mark.parametrize("tracking", ["off", "aggregate", "individual"])
+async def test_a_job_is_tracked_where_its_category_says_so_and_may_be_switched_off(worker, default, tracking):
+    worker.publish(CategoryRecord(tenant="acme", key="orders", default=default, tracking=tracking))
+    for job in (await worker.route(worker.event())).jobs(Channel.EMAIL):
+        assert job.tracking == ("off" if default == "required" else tracking)
+    sms = (await worker.route(worker.event(id="e2"))).jobs(Channel.SMS)
+    assert {job.tracking for job in sms} <= {"off"}
+
+
 @pytest.mark.parametrize(
     ("said", "tried"),
     [

@@ -111,6 +111,8 @@ def test_what_providers_tell_is_taken() -> None:
             assert variables("catcher")["CATCHER_MAIL_CALLBACK_URL"] == f"{called}/mail"
             token = (FILE.parent / "compose" / file).read_text().strip()
             assert variables("catcher")["CATCHER_MAIL_CALLBACK_TOKEN"] == token
+    for name in ("dispatch-email", "dispatch-email-callbacks"):
+        assert variables(name)["DISPATCH_EMAIL_TRACKING_URL"] == "http://localhost:8080/email"
     taking = [name for name in PROCESSES if name.startswith(("dispatch-email", "dispatch-sms"))]
     assert len({variables(name)["DISPATCH_REF_KEYS"] for name in taking}) == 1
 

@@ -63,14 +63,15 @@ def test_what_providers_call_leads_to_the_role_with_the_path_that_it_knows(overl
         route = overlay.named("HTTPRoute", f"dispatch-{channel}-callbacks")
         assert route["spec"]["parentRefs"] == [{"name": "public"}]
         assert "hostnames" not in route["spec"], "its Gateway's host is the route's"
-        (rule,) = route["spec"]["rules"]
-        assert routes(route) == {f"/{channel}/callbacks": f"dispatch-{channel}-callbacks"}
+        words = {"email": ("callbacks", "t"), "sms": ("callbacks",)}[channel]
+        assert routes(route) == {f"/{channel}/{word}": f"dispatch-{channel}-callbacks" for word in words}
         assert overlay.named("Service", f"dispatch-{channel}-callbacks")
-        (rewritten,) = rule["filters"]
-        assert rewritten["urlRewrite"]["path"] == {
-            "type": "ReplacePrefixMatch",
-            "replacePrefixMatch": "/callbacks",
-        }
+        for word, rule in zip(words, route["spec"]["rules"], strict=True):
+            (rewritten,) = rule["filters"]
+            assert rewritten["urlRewrite"]["path"] == {
+                "type": "ReplacePrefixMatch",
+                "replacePrefixMatch": f"/{word}",
+            }
         shared = overlay.generated("tocsin")
         assert shared[f"DISPATCH_{channel.upper()}_CALLBACKS_URL"] == f"{shared['PUBLIC_URL']}/{channel}"
 

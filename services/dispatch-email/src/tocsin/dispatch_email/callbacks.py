@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from tocsin.channel.callbacks_role import CallbackSettings
@@ -13,7 +12,7 @@ from tocsin.dispatch_email.mailgun_receipts import MAILGUN_RECEIPTS
 from tocsin.dispatch_email.postmark_receipts import POSTMARK_RECEIPTS
 from tocsin.dispatch_email.sendgrid_receipts import SENDGRID_RECEIPTS
 from tocsin.dispatch_email.ses_receipts import SES_RECEIPTS
-from tocsin.dispatch_email.tracking_url import TRACKING_URL, TrackingUrl
+from tocsin.dispatch_email.tracking_url import LinkSettings
 
 RECEIPTS: Final[Mapping[str, ReceiptsKind[Any]]] = {
     "smtp": MAIL_RECEIPTS,
@@ -25,13 +24,11 @@ RECEIPTS: Final[Mapping[str, ReceiptsKind[Any]]] = {
 """By the `kind` of the provider instance."""
 
 
-class EmailCallbackSettings(CallbackSettings):
+class EmailCallbackSettings(CallbackSettings, LinkSettings):
     """Those of every such role, as `DISPATCH_EMAIL_…`."""
 
     receipts = RECEIPTS
     model_config = SettingsConfigDict(env_prefix="DISPATCH_EMAIL_", populate_by_name=True, frozen=True)
-
-    tracking_url: TrackingUrl = Field(default=None, description=TRACKING_URL)
 
     @property
     def takes_more(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from pydantic_settings import SettingsConfigDict
 
 from tocsin.channel import DispatcherSettings, ProviderKind
@@ -12,7 +12,7 @@ from tocsin.dispatch_email.postmark import POSTMARK
 from tocsin.dispatch_email.sendgrid import SENDGRID
 from tocsin.dispatch_email.ses import SES
 from tocsin.dispatch_email.smtp import SMTP
-from tocsin.dispatch_email.tracking_url import TRACKING_URL, TrackingUrl
+from tocsin.dispatch_email.tracking_url import LinkSettings
 
 KINDS: Mapping[str, ProviderKind[Any]] = {
     "smtp": SMTP,
@@ -24,13 +24,11 @@ KINDS: Mapping[str, ProviderKind[Any]] = {
 """The adapters of this dispatcher, by the `kind` that a provider instance names."""
 
 
-class EmailSettings(DispatcherSettings):
+class EmailSettings(DispatcherSettings, LinkSettings):
     """Those of every dispatcher, as `DISPATCH_EMAIL_…`."""
 
     kinds = KINDS
     model_config = SettingsConfigDict(env_prefix="DISPATCH_EMAIL_", populate_by_name=True, frozen=True)
-
-    tracking_url: TrackingUrl = Field(default=None, description=TRACKING_URL)
 
     @model_validator(mode="after")
     def _links_can_be_sealed(self) -> Self:

@@ -1,18 +1,25 @@
 """The setting DISPATCH_EMAIL_TRACKING_URL, which the dispatcher and its role `callbacks` both read."""
 
-from typing import Annotated, Final
+from typing import Annotated
+
+from pydantic import Field
 
 from tocsin.channel.public_url import PublicUrl
-from tocsin.runtime import About
+from tocsin.runtime import About, ServiceSettings
 
-TrackingUrl = Annotated[
-    PublicUrl | None,
-    About(
-        example="https://links.example.com/email",
-        danger="Links in mails that were sent lead to the address that stood here: keep the former one working",
-    ),
-]
-TRACKING_URL: Final = (
-    "Address under which the role `callbacks` is reached by people, up to `/t`: links of tracked mails lead there. "
-    "The same in the dispatcher and its role. Empty: no mail is tracked, whatever its category says"
-)
+
+class LinkSettings(ServiceSettings):
+    """Where links of mails lead."""
+
+    tracking_url: Annotated[
+        PublicUrl | None,
+        About(
+            example="https://links.example.com/email",
+            danger="Links in mails that were sent lead to the address that stood here: keep the former one working",
+        ),
+    ] = Field(
+        default=None,
+        validation_alias="DISPATCH_EMAIL_TRACKING_URL",
+        description="Address under which people reach dispatch-email's role `callbacks`, up to `/t`: links of tracked mails lead there. "
+        "The same in the dispatcher and its role. Without it no mail is tracked, whatever its category says",
+    )

@@ -2,7 +2,7 @@
 
 It passes bytes on. Request line, header fields and bodies arrive as they were sent, in both directions; only what is about one
 connection (`Connection` and what it names, trailers) ends here, and each request has a connection of its own to its service. The paths
-of providers' callbacks lose their first word, as they do at the Gateway.
+of providers' callbacks and of links in mails lose their first word, as they do at the Gateway.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ OWNERS: tuple[tuple[str, str], ...] = (
     ("/v1", "router"),
     ("/u", "router"),
     ("/email/callbacks", "dispatch-email-callbacks"),
+    ("/email/t", "dispatch-email-callbacks"),
     ("/sms/callbacks", "dispatch-sms-callbacks"),
 )
 """Path prefix -> service; the first that fits decides. The Gateway's manifest has the same. It leads to ports of APIs only."""

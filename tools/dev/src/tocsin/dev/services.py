@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.dev.processes import free_port
 
@@ -105,6 +106,7 @@ def callback_roles(stack: StackSettings) -> list[LocalService]:
                 f"{_prefix(channel)}PROVIDERS_FILE": _providers_file(channel, stack),
                 f"{_prefix(channel)}CALLBACKS_URL": f"{stack.entry}/{channel}",
                 **_ref_keys(stack),
+                **_tracking_url(channel, stack),
             },
             stack,
             role=CALLBACKS,
@@ -138,6 +140,7 @@ def _dispatcher(channel: Channel, stack: StackSettings) -> dict[str, str]:
         f"{_prefix(channel)}PROVIDERS_FILE": _providers_file(channel, stack),
         "OUTGOING_ALLOW": ALLOWED,
         **(_ref_keys(stack) if channel in TOLD_OF else {}),
+        **_tracking_url(channel, stack),
         "SEAL_KEYS": f"local:{stack.seal_secret}",
     }
 
@@ -148,6 +151,12 @@ def _prefix(channel: Channel) -> str:
 
 def _providers_file(channel: Channel, stack: StackSettings) -> str:
     return str(stack.providers / f"{channel}.toml")
+
+
+def _tracking_url(channel: Channel, stack: StackSettings) -> dict[str, str]:
+    if stack.ref_secret is None or not CHANNELS[channel].can_track:
+        return {}
+    return {f"{_prefix(channel)}TRACKING_URL": f"{stack.entry}/{channel}"}
 
 
 def _ref_keys(stack: StackSettings) -> dict[str, str]:

@@ -115,6 +115,13 @@ QUESTIONS: Final = {
     # Receipts
     "tocsin_receipts": "What becomes of messages after providers took them: delivered, bounced, complained?",
     "tocsin_receipts_refused": "Does a provider's callback fail, or does somebody forge them?",
+    # Tracking
+    "tocsin_tracked_messages": "Are mails tracked whose category wants it, and if not, why?",
+    "tocsin_engagements": "Do people open and click, and how much of it do machines?",
+    "tocsin_engagements_of_messages": "Which mails that are counted without a person are opened and clicked?",
+    "tocsin_engagements_waiting": "Does what people clicked wait for Kafka?",
+    "tocsin_engagements_lost": "Were openings and clicks lost because too many waited?",
+    "tocsin_links_refused": "Do links of old mails no longer work, or does somebody try tokens?",
     # The process
     "tocsin_build_info": "Which release runs where; did the rollout reach everybody?",
     "tocsin_last_exit_info": "Why was this process started again?",

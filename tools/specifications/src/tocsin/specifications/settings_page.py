@@ -14,6 +14,7 @@ from tocsin.cli.api import ApiSettings
 from tocsin.cli.config.processes import CALLBACKS, PROCESSES, SERVICES, settings_of
 from tocsin.cli.topics import TopicSizes
 from tocsin.database import DatabaseSettings
+from tocsin.dispatch_email.tracking_url import LinkSettings
 from tocsin.ingest.settings import IngestSettings
 from tocsin.kafka import KafkaSettings
 from tocsin.ledger.settings import LedgerSettings
@@ -49,6 +50,7 @@ TITLES: Final[Mapping[type[BaseSettings], str]] = {
     ProviderSettings: "Dispatchers and their callbacks",
     DispatcherSettings: "Dispatchers",
     CallbackSettings: "Callbacks of providers",
+    LinkSettings: "Links in mails",
     LedgerSettings: "Ledger",
     TopicSizes: "Topics",
     ApiSettings: "Commands that call the API",

@@ -98,6 +98,24 @@ PROVIDER = Dashboard(
             ),
         ),
         Row(
+            title="Tracking",
+            panels=(
+                lines(
+                    "Opened and clicked",
+                    "Do people open and click, and how much of it do machines?",
+                    Unit.PER_SECOND,
+                    query(rate("tocsin_engagements_total", by="channel, status, automated"), "{{channel}} {{status}} automated {{automated}}"),
+                    width=16,
+                ),
+                lines(
+                    "Not tracked",
+                    "Are mails tracked whose category wants it, and if not, why?",
+                    Unit.PER_SECOND,
+                    query(rate("tocsin_tracked_messages_total", by="channel, tracking, outcome"), "{{channel}} {{tracking}} {{outcome}}"),
+                ),
+            ),
+        ),
+        Row(
             title="Left alone",
             panels=(
                 lines(

@@ -18,5 +18,8 @@ def upgrade() -> None:
         schema=SCHEMA,
     )
     op.create_check_constraint(
-        op.f("ck_categories_tracking"), "categories", "tracking IN ('off', 'aggregate', 'individual')", schema=SCHEMA
+        op.f("ck_categories_tracking"),
+        "categories",
+        "tracking IN ('off', 'aggregate', 'individual')",
+        schema=SCHEMA,
     )
