@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tocsin.contracts.actions import Action
 from tocsin.contracts.channels import (
     ADDRESS_FIELDS,
     CHANNELS,
@@ -9,7 +10,6 @@ from tocsin.contracts.channels import (
     DEVICE,
     MAIL_ADDRESS,
     PHONE_NUMBER,
-    Action,
     ChatContent,
     EmailContent,
     PushContent,
