@@ -103,8 +103,13 @@ async def test_a_template_of_a_chat_is_checked_and_shown(acme: httpx.AsyncClient
     asked = {"channel": "chat", "data": {"parcel": "7](https://evil.example)"}}
     shown = (await acme.post("/v1/workflows/lost/preview", json=asked)).json()
     assert (shown["title"], shown["text"]) == ("Lost", "Parcel 7](https://evil.example) is lost")
-    url = "https://shop.example/7](https://evil.example)"
-    assert shown["actions"] == [{"name": None, "label": "Open 7](https://evil.example)", "url": url}]
+    assert shown["actions"] == [
+        {
+            "name": None,
+            "label": "Open 7](https://evil.example)",
+            "url": "https://shop.example/7](https://evil.example)",
+        }
+    ]
     half = await acme.post(
         "/v1/workflows/lost/preview",
         json={"channel": "chat", "parts": parts | {"actions.3.label": "x"}, "data": {"parcel": "7"}},
