@@ -34,6 +34,7 @@ GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         ("/email/callbacks/catcher/mail", "dispatch-email-callbacks"),
         ("/sms/callbacks/catcher", "dispatch-sms-callbacks"),
         ("/email/t/token", "dispatch-email-callbacks"),
+        ("/email/a/token", "dispatch-email-callbacks"),
         ("/email/tracking", None),
         ("/sms/t/token", None),
         ("/push/callbacks/catcher", None),

@@ -25,7 +25,7 @@ def receipt_record(
     """The status that `event` tells of the delivery of `ref`, on the recipient's own partition. Without a provider it was told to us."""
     record = status_of_receipt(
         status,
-        Receipt(id=event.id, at=_utc(event.at), automated=event.automated),
+        Receipt(id=event.id, at=_utc(event.at), automated=event.automated, action=event.action),
         delivery_id=ref.delivery_id,
         lane=ref.lane,
         at=now,

@@ -88,6 +88,8 @@ class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None = None
     """A sentence of ours."""
     automated: bool = False
+    action: str | None = None
+    """The name of the button that was pressed."""
 
 
 class Receipts(Protocol):

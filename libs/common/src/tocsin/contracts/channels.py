@@ -45,6 +45,7 @@ class EmailContent(Content, kw_only=True, omit_defaults=True, tag="email", gc=Fa
     subject: str
     text: str | None = None
     html: str | None = None
+    actions: list[InboxAction] = []
 
 
 class SmsContent(Content, kw_only=True, omit_defaults=True, tag="sms", gc=False):
@@ -67,6 +68,7 @@ class PushContent(Content, kw_only=True, omit_defaults=True, tag="push", gc=Fals
     badge: int | None = None
     """The number on the app's icon."""
     data: dict[str, str] = {}
+    actions: list[InboxAction] = []
     overrides: dict[str, dict[str, Any]] = {}
     """What one push service is told beside that, by the device's kind: see `push_overrides`."""
 
@@ -362,6 +364,7 @@ _SPECS: Final = (
             TemplatePart(name="html", required=False, html=True),
         ),
         one_of=("text", "html"),
+        actions=INBOX_ACTIONS,
         address=MAIL_ADDRESS,
         has_sender=True,
         needs_sender=True,
@@ -405,6 +408,7 @@ _SPECS: Final = (
             TemplatePart(name="badge", required=False, form=whole_number(0, 99_999)),
         ),
         overrides=PUSH_OVERRIDES,
+        actions=INBOX_ACTIONS,
         named_parts="data",
         # https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages: `from`, `message_type` and all that begins with
         # `google.` or `gcm.notification.`; FCM refuses `collapse_key` and the rest of `gcm.`, too.

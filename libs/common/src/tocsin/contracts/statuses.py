@@ -135,6 +135,8 @@ class Receipt(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """When it happened by the provider's clock, UTC; absent where the provider does not say."""
     automated: bool = False
     """A machine has opened or clicked, such as a scanner or an image proxy: no person."""
+    action: str | None = None
+    """Of `clicked`: the name of the button that was pressed; absent where a link of the text was followed, or nobody says."""
 
 
 class Status(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="status"):

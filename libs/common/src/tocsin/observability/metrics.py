@@ -149,6 +149,7 @@ receipts_refused = Counter("tocsin_receipts_refused", "Callbacks, or events of o
 
 # Tracking
 tracked_messages = Counter("tocsin_tracked_messages", "Messages handed over whose category wants tracking, by what became of that: tracked, no_url (the address of links is not set), no_html, no_ids", ["channel", "tracking", "outcome"])
+message_buttons = Counter("tocsin_message_buttons", "Buttons of messages handed over, by whether pressing them is told (told, not_told: they lead where they lead, left_out: they lead nowhere, and the address of links is not set)", ["channel", "outcome"])
 engagements = Counter("tocsin_engagements", "Openings and clicks of single recipients' messages, counted once they are stored; automated: a machine did it", ["channel", "status", "automated"])
 engagements_of_messages = Counter("tocsin_engagements_of_messages", "Openings and clicks of messages that are tracked without a person, by what they were; at most 200 messages have a name, all others are other", ["channel", "workflow", "category", "template", "status", "automated"])
 engagements_waiting = Gauge("tocsin_engagements_waiting", "Openings and clicks that are held until they are told: for a second, and while Kafka is away", ["channel"])

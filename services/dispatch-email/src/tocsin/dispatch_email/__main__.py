@@ -9,7 +9,9 @@ if __name__ == "__main__":
 
 from tocsin.channel import Dispatcher
 from tocsin.channel.ref_settings import ref_keys
+from tocsin.contracts.jobs import EmailContent, Job
 from tocsin.contracts.vocabulary import Channel
+from tocsin.dispatch_email.buttons import Buttons
 from tocsin.dispatch_email.composing import with_links
 from tocsin.dispatch_email.settings import KINDS, EmailSettings
 from tocsin.dispatch_email.tracking import Tracking
@@ -24,13 +26,19 @@ SUMMARY = (
 def build(settings: EmailSettings) -> Service:
     """The service that these settings ask for."""
     clock = SystemClock()
-    tracking = Tracking(url=settings.tracking_url, keys=ref_keys(settings.ref_keys), clock=clock)
+    keys = ref_keys(settings.ref_keys)
+    tracking = Tracking(url=settings.tracking_url, keys=keys, clock=clock)
+    buttons = Buttons(url=settings.tracking_url, keys=keys, clock=clock)
+
+    def links(job: Job, content: EmailContent) -> EmailContent:
+        return buttons.content(job, tracking.content(job, content))
 
     async def tell_the_rest() -> None:
         tracking.close()
+        buttons.close()
 
-    kinds = with_links(KINDS, tracking.content)
-    lines = FunctionComponent(name="lines of tracking", close=tell_the_rest)
+    kinds = with_links(KINDS, links)
+    lines = FunctionComponent(name="lines of links", close=tell_the_rest)
     return Dispatcher(channel=Channel.EMAIL, settings=settings, kinds=kinds).service(last=[lines])
 
 

@@ -35,7 +35,11 @@ REMEMBERED: Final = 50_000
 AT_ONCE: Final = 500
 LOOK_SECONDS: Final = 0.25
 PUBLISH_SECONDS: Final = 5.0
-STATUSES: Final = {LinkKind.OPENED: StatusName.OPENED, LinkKind.CLICKED: StatusName.CLICKED}
+STATUSES: Final = {
+    LinkKind.OPENED: StatusName.OPENED,
+    LinkKind.CLICKED: StatusName.CLICKED,
+    LinkKind.PRESSED: StatusName.CLICKED,
+}
 _ENGAGED: Final = sorted(set(STATUSES.values()))
 _WHO: Final = ("yes", "no")
 _Key = tuple[str, str, bool]
@@ -167,7 +171,12 @@ class Engagements:
     def _record(self, held: _Held, ref: Ref) -> ProducerRecord:
         status = STATUSES[held.link.kind]
         event = ProviderEvent(
-            ref=None, status=status, id=hashed(*map(str, _key(held))), at=held.at, automated=held.automated
+            ref=None,
+            status=status,
+            id=hashed(*map(str, _key(held))),
+            at=held.at,
+            automated=held.automated,
+            action=held.link.action,
         )
         now = self._clock.now()
         return receipt_record(
@@ -180,7 +189,7 @@ def _judge(held: _Held, beside: Iterable[_Held]) -> None:
     for other in beside:
         if (
             other.link.kind is LinkKind.OPENED
-            or other.link.url == held.link.url
+            or _key(other)[1] == _key(held)[1]
             or other.until < held.until - HELD_SECONDS
         ):
             continue
@@ -192,7 +201,7 @@ def _mail(about: Ref | AnyMail) -> str:
 
 
 def _key(held: _Held) -> _Key:
-    return held.mail, f"{held.link.kind} {held.link.url or ''}", held.automated
+    return held.mail, f"{held.link.kind} {held.link.action or held.link.url or ''}", held.automated
 
 
 def _say_waiting(reason: str | None, waiting: object, times: int, seconds: float) -> None:

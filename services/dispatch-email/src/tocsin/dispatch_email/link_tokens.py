@@ -25,6 +25,8 @@ class LinkKind(StrEnum):
     """The mail's picture was loaded."""
     CLICKED = "c"
     """A link of its text was followed."""
+    PRESSED = "a"
+    """One of its buttons was pressed."""
 
 
 class AnyMail(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -46,6 +48,10 @@ class SealedLink(msgspec.Struct, frozen=True, gc=False):
     sent: int
     about: SealedJob | AnyMail
     url: str | None = None
+    action: str | None = None
+    """The button's name."""
+    label: str | None = None
+    """What stands on the button, where its link leads nowhere: then a page shows it."""
 
 
 class OpenedLink(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +61,8 @@ class OpenedLink(msgspec.Struct, frozen=True, gc=False):
     sent: int
     about: Ref | AnyMail
     url: str | None
+    action: str | None
+    label: str | None
 
 
 class _Wire(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -65,6 +73,8 @@ class _Wire(msgspec.Struct, array_like=True, frozen=True, gc=False):
     url: str | None
     job: SealedJob | None
     mail: AnyMail | None
+    action: str | None = None
+    label: str | None = None
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -81,7 +91,8 @@ class LinkTokens:
         """The token, safe in a URL's path and in HTML."""
         about = link.about
         job, mail = (about, None) if isinstance(about, SealedJob) else (None, about)
-        return self._sealing.seal(_encode(_Wire(link.kind.value, link.sent, link.url, job, mail)))
+        wire = _Wire(link.kind.value, link.sent, link.url, job, mail, link.action, link.label)
+        return self._sealing.seal(_encode(wire))
 
     def open(self, token: str) -> OpenedLink | None:
         """What it says; None where it is none of ours."""
@@ -90,6 +101,8 @@ class LinkTokens:
         try:
             wire = _decode(said)
             about = wire.mail if wire.job is None else read_sealed(wire.job)
-            return None if about is None else OpenedLink(LinkKind(wire.kind), wire.sent, about, wire.url)
+            if about is None:
+                return None
+            return OpenedLink(LinkKind(wire.kind), wire.sent, about, wire.url, wire.action, wire.label)
         except (ValueError, LookupError, msgspec.DecodeError):
             return None

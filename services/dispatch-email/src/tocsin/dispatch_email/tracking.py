@@ -9,6 +9,8 @@ from math import ceil
 from typing import Final
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from tocsin.channel.ref import SealedJob, sealed_job
 from tocsin.channel.sealing import RefKey
 from tocsin.contracts.jobs import EmailContent, Job
@@ -62,7 +64,7 @@ class Tracking:
         if (about := _about(job)) is None:
             return "no_ids", content
         html = self._rewritten(content.html, self._tokens, about, job.private.unsubscribe_url)
-        return "tracked", EmailContent(subject=content.subject, text=content.text, html=html)
+        return "tracked", replace(content, html=html)
 
     def _rewritten(
         self, html: str, tokens: LinkTokens, about: SealedJob | AnyMail, unsubscribe: str | None

@@ -20,6 +20,7 @@ class LinkSettings(ServiceSettings):
     ] = Field(
         default=None,
         validation_alias="DISPATCH_EMAIL_TRACKING_URL",
-        description="Address under which people reach dispatch-email's role `callbacks`, up to `/t`: links of tracked mails lead there. "
-        "The same in the dispatcher and its role. Without it no mail is tracked, whatever its category says",
+        description="Address under which people reach dispatch-email's role `callbacks`, up to `/t` and `/a`: links of tracked "
+        "mails and buttons lead there. The same in the dispatcher and its role. Without it no mail is tracked, whatever its category says, and "
+        "buttons that lead nowhere are left out",
     )

@@ -59,6 +59,9 @@ class ReceiptBody(_ResponseBody):
     id: str = Field(description="The provider's id of its event, else a hash of the event")
     at: datetime | None = Field(default=None, description="When it happened by the provider's clock")
     automated: bool = Field(default=False, description="A machine has opened or clicked, no person")
+    action: str | None = Field(
+        default=None, description="Of `clicked`: the name of the button that was pressed"
+    )
 
 
 _IN_THE_SUMMARY: Final = frozenset(

@@ -27,6 +27,7 @@ OWNERS: tuple[tuple[str, str], ...] = (
     ("/u", "router"),
     ("/email/callbacks", "dispatch-email-callbacks"),
     ("/email/t", "dispatch-email-callbacks"),
+    ("/email/a", "dispatch-email-callbacks"),
     ("/sms/callbacks", "dispatch-sms-callbacks"),
 )
 """Path prefix -> service; the first that fits decides. The Gateway's manifest has the same. It leads to ports of APIs only."""

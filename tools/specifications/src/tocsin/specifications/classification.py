@@ -108,7 +108,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         ),
     },
     "ProviderTry": {Says.TENANT: "provider", Says.TECHNICAL: "code answer ms"},
-    "Receipt": {Says.PERSON: "at automated", Says.TECHNICAL: "id"},
+    "Receipt": {Says.PERSON: "at automated action", Says.TECHNICAL: "id"},
     "ApiKeyRecord": {
         Says.KEY_HASHED: "sha256",
         Says.TENANT: "name",

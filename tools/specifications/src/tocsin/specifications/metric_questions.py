@@ -117,6 +117,7 @@ QUESTIONS: Final = {
     "tocsin_receipts_refused": "Does a provider's callback fail, or does somebody forge them?",
     # Tracking
     "tocsin_tracked_messages": "Are mails tracked whose category wants it, and if not, why?",
+    "tocsin_message_buttons": "Is it told which buttons are pressed, or are some left out?",
     "tocsin_engagements": "Do people open and click, and how much of it do machines?",
     "tocsin_engagements_of_messages": "Which mails that are counted without a person are opened and clicked?",
     "tocsin_engagements_waiting": "Does what people clicked wait for Kafka?",

@@ -13,22 +13,11 @@ from tocsin.router.preference_store import Source
 from tocsin.router.tables import categories, tenants
 from tocsin.router.tokens import UnsubscribeTokens, Unsubscription
 from tocsin.web import Problem, codes, takes_any_parameter
+from tocsin.web.plain_page import PAGE_HEADERS
 
 log = get_logger(__name__)
 
 router = APIRouter(tags=["Unsubscribe"], default_response_class=HTMLResponse)
-
-# A page of ours needs nothing from anywhere, is framed by nobody, remembered by nobody, and tells no other site its address.
-HEADERS = {
-    "cache-control": "no-store",
-    "content-security-policy": (
-        f"default-src 'none'; style-src '{unsubscribe_page.STYLE_HASH}'; form-action 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'"
-    ),
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "x-robots-tag": "noindex, nofollow",
-}
 
 
 @router.get("/u/{token}", response_class=HTMLResponse)
@@ -103,4 +92,4 @@ def _refused(request: Request, status: int) -> HTMLResponse:
 
 
 def _page(html: str, status: int) -> HTMLResponse:
-    return HTMLResponse(html, status_code=status, headers=HEADERS)
+    return HTMLResponse(html, status_code=status, headers=PAGE_HEADERS)
