@@ -18,16 +18,17 @@
     await self.registration.showNotification(title, options);
   }
 
-  /** Tells the pages, and leads to the message's link: in a page that shows it already, else in a new one. */
+  /** Tells the pages, and leads to the link of the pressed button, else of the message: in a page that shows it already, else in a new one. */
   async function open({ notification, action }) {
     notification.close();
-    const { tocsin_notification, tocsin_delivery, tocsin_link } = notification.data ?? {};
+    const { tocsin_notification, tocsin_delivery, tocsin_link, tocsin_actions } = notification.data ?? {};
     const told = { state: action ? "pressed" : "opened", action, notification: tocsin_notification, delivery: tocsin_delivery };
     const there = await pages();
     for (const page of there) page.postMessage({ tocsin: told });
     if (!there.length) kept.push(told);
     kept.splice(0, kept.length - MOST_KEPT);
-    const link = webAddress(tocsin_link) || self.registration.scope;
+    const pressed = Array.isArray(tocsin_actions) ? tocsin_actions.find(({ name }) => name === action) : undefined;
+    const link = webAddress(pressed?.url) || webAddress(tocsin_link) || self.registration.scope;
     const page = there.find(({ url }) => url === link);
     await (page ? page.focus() : self.clients.openWindow(link));
   }

@@ -5,12 +5,14 @@ from typing import Any
 import msgspec
 
 from tocsin.channel import Rejected
+from tocsin.contracts.actions import InboxAction
 from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.jobs import PushContent
 from tocsin.contracts.push_overrides import PUSH_OVERRIDES
 from tocsin.contracts.vocabulary import Channel, DeviceKind
 from tocsin.dispatch_push import apns_message, webpush_message
 from tocsin.dispatch_push.fcm_parts import with_parts
+from tocsin.dispatch_push.push_buttons import as_text
 from tocsin.dispatch_push.settings import KINDS
 from tocsin.testing.jobs import job_for
 
@@ -74,6 +76,52 @@ def test_apns() -> None:
         "relevance-score": 0.5,
     }
     assert (payload["tocsin_link"], payload["tocsin_image"]) == (CONTENT.link, CONTENT.image)
+
+
+BUTTONS = PushContent(
+    title="t",
+    body="b",
+    actions=[
+        InboxAction(name="track", label="Track it", url="https://dhl.example/1"),
+        InboxAction(name="later", label="Später"),
+    ],
+)
+SHOWN = [
+    {"name": "track", "label": "Track it", "url": "https://dhl.example/1"},
+    {"name": "later", "label": "Später"},
+]
+IN_BROWSERS = [{"action": "track", "title": "Track it"}, {"action": "later", "title": "Später"}]
+
+
+def test_buttons_of_apns_have_a_category_that_an_app_can_register() -> None:
+    job = job_for(Channel.PUSH, target=DeviceKind.APNS, content=BUTTONS)
+    message = apns_message.message_of(job, "com.example.shop", scheme=b"https", authority=b"x")
+    assert not isinstance(message, Rejected)
+    payload = msgspec.json.decode(message.payload)
+    assert (payload["tocsin_actions"], payload["aps"]["category"]) == (SHOWN, "track.later")
+    assert payload["aps"]["mutable-content"] == 1
+    own = msgspec.structs.replace(BUTTONS, overrides={"apns": {"category": "ORDER"}})
+    job = job_for(Channel.PUSH, target=DeviceKind.APNS, content=own)
+    message = apns_message.message_of(job, "com.example.shop", scheme=b"https", authority=b"x")
+    assert not isinstance(message, Rejected)
+    assert msgspec.json.decode(message.payload)["aps"]["category"] == "ORDER"
+
+
+def test_buttons_of_web_push_are_shown_by_the_browser_and_lead_where_the_worker_finds_it() -> None:
+    shown = webpush_message.shown_of(
+        job_for(Channel.PUSH, target=DeviceKind.WEBPUSH, content=BUTTONS), BUTTONS
+    )
+    assert msgspec.to_builtins((shown["actions"], shown["data"]["tocsin_actions"])) == (IN_BROWSERS, SHOWN)
+
+
+def test_buttons_of_fcm_are_for_ios_for_browsers_and_in_the_data_for_the_app() -> None:
+    parts = with_parts(bare() | {"webpush": {"fcm_options": {"link": "https://shop.example/"}}}, BUTTONS)
+    assert parts["apns"]["payload"]["aps"] == {"category": "track.later", "mutable-content": 1}
+    assert parts["webpush"] == {
+        "fcm_options": {"link": "https://shop.example/"},
+        "notification": {"actions": IN_BROWSERS},
+    }
+    assert msgspec.json.decode(as_text(BUTTONS.actions)) == SHOWN
 
 
 def test_the_messages_link_comes_before_the_notifications() -> None:

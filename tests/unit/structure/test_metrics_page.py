@@ -23,7 +23,7 @@ PAGES = sorted(
     for path in [*ROOT.glob("docs/**/*.md"), *ROOT.glob("*/*/README.md")]
     if "adr" not in path.parts and path.name != "benchmarks.md"
 )
-NO_METRICS = ("tocsin_dead_", "tocsin_link", "tocsin_notification", "tocsin_delivery")
+NO_METRICS = ("tocsin_dead_", "tocsin_link", "tocsin_actions", "tocsin_notification", "tocsin_delivery")
 """Headers of dead letters, and fields of push messages."""
 
 

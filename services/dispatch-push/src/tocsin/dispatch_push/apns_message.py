@@ -14,6 +14,7 @@ from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job, PushContent
 from tocsin.contracts.values.device import is_apns_token
 from tocsin.contracts.vocabulary import Channel, DeviceKind, Lane, Reason
+from tocsin.dispatch_push.push_buttons import ACTIONS, category_of
 
 PAYLOAD_BYTES: Final = 4096
 _AT_ONCE, _POWER_SAVING = b"10", b"5"
@@ -78,7 +79,7 @@ def _head(job: Job, overrides: dict[str, Any], *, topic: str, scheme: bytes, aut
 
 def _payload(job: Job, content: PushContent, overrides: dict[str, Any]) -> dict[str, Any]:
     aps: dict[str, Any] = {"alert": {"title": content.title, "body": content.body}}
-    payload = {
+    payload: dict[str, Any] = {
         **content.data,
         "tocsin_notification": job.notification_id,
         "tocsin_delivery": job.delivery_id,
@@ -90,6 +91,10 @@ def _payload(job: Job, content: PushContent, overrides: dict[str, Any]) -> dict[
     if content.image is not None:
         payload["tocsin_image"] = content.image
         aps["mutable-content"] = 1  # the app itself fetches the picture
+    if content.actions:
+        payload[ACTIONS] = content.actions
+        aps["category"] = category_of(content.actions)
+        aps["mutable-content"] = 1  # so that the app itself can register the labels
     if content.sound is not None:
         aps["sound"] = content.sound
     if content.badge is not None:

@@ -32,6 +32,7 @@ from tocsin.contracts.vocabulary import Channel, DeviceKind, Reason
 from tocsin.dispatch_push.fcm_errors import answer_of, read
 from tocsin.dispatch_push.fcm_parts import with_parts
 from tocsin.dispatch_push.google_token import GoogleToken, ServiceAccount
+from tocsin.dispatch_push.push_buttons import ACTIONS, as_text
 from tocsin.runtime import Clock
 
 _LONGEST_TTL = 2_419_200  # seconds: four weeks
@@ -96,7 +97,7 @@ class FcmProvider:
     A second send of a delivery replaces the first where it is shown: the Android notification's `tag` and APNs' collapse
     id are the delivery id. Android's `collapse_key` is left alone: FCM keeps only four of them for a device that is
     offline, and would drop other messages. Apps find `tocsin_notification` and `tocsin_delivery` in the data, and the
-    notification's link, where it has one, as `tocsin_link`; browsers open a link of https by themselves.
+    notification's link, where it has one, as `tocsin_link`; browsers open a link of https by themselves. Buttons are in `tocsin_actions`.
     """
 
     def __init__(self, config: FcmConfig, clock: Clock) -> None:
@@ -201,6 +202,8 @@ class FcmProvider:
         link = content.link or job.intent.private.link
         if link is not None:
             data["tocsin_link"] = link
+        if content.actions:
+            data[ACTIONS] = as_text(content.actions)
         return with_parts(
             {
                 "token": job.private.address,

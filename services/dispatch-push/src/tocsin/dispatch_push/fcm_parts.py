@@ -6,6 +6,7 @@ from typing import Any
 
 from tocsin.contracts.jobs import PushContent
 from tocsin.contracts.vocabulary import DeviceKind
+from tocsin.dispatch_push.push_buttons import category_of, in_browsers
 
 
 def with_parts(message: dict[str, Any], content: PushContent) -> dict[str, Any]:
@@ -18,6 +19,11 @@ def with_parts(message: dict[str, Any], content: PushContent) -> dict[str, Any]:
         aps["mutable-content"] = 1  # the app itself fetches the picture
     if content.sound is not None:
         android["sound"] = aps["sound"] = content.sound
+    if content.actions:
+        aps["category"] = category_of(content.actions)
+        aps["mutable-content"] = 1
+        browsers = message.setdefault("webpush", {})
+        browsers["notification"] = {"actions": in_browsers(content.actions)}
     if content.badge is not None:
         android["notification_count"] = aps["badge"] = content.badge
     if aps:

@@ -11,6 +11,7 @@ from tocsin.contracts.jobs import Job, PushContent
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.subscription import read_subscription
 from tocsin.contracts.vocabulary import Channel, DeviceKind, Lane, Reason
+from tocsin.dispatch_push.push_buttons import ACTIONS, in_browsers
 from tocsin.dispatch_push.webpush_encryption import encrypted_for
 
 _LONGEST_TTL: Final = 2_419_200  # seconds: four weeks, what push services keep a message at most
@@ -67,7 +68,7 @@ def urgency_of(job: Job, content: PushContent) -> str:
 
 def shown_of(job: Job, content: PushContent) -> dict[str, Any]:
     """What the service worker gets: it can give the whole to `showNotification(title, …)`. The tag lets a second send replace the first."""
-    data = {
+    data: dict[str, Any] = {
         **content.data,
         "tocsin_notification": job.notification_id,
         "tocsin_delivery": job.delivery_id,
@@ -77,6 +78,8 @@ def shown_of(job: Job, content: PushContent) -> dict[str, Any]:
         data["tocsin_link"] = link
     if content.badge is not None:
         data["tocsin_badge"] = str(content.badge)  # for `navigator.setAppBadge`; browsers play no sounds
+    if content.actions:
+        data[ACTIONS] = content.actions
     shown: dict[str, Any] = {
         "title": content.title,
         "body": content.body,
@@ -85,5 +88,7 @@ def shown_of(job: Job, content: PushContent) -> dict[str, Any]:
     }
     if content.image is not None:
         shown["image"] = content.image
+    if content.actions:
+        shown["actions"] = in_browsers(content.actions)
     options = content.overrides.get(DeviceKind.WEBPUSH, {})
     return shown | {name: value for name, value in options.items() if name != "urgency"}
