@@ -7,6 +7,8 @@ import msgspec
 
 BASE64_LINE: Final = 76
 """Characters of a line of base64 in a mail (RFC 2045, 6.8)."""
+_OF_LINE: Final = BASE64_LINE // 4 * 3
+_PIECE: Final = 1000 * _OF_LINE
 
 
 class Attachment(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=False):
@@ -40,7 +42,11 @@ def encoded_size(size: int) -> int:
 
 def encoded_lines(content: bytes) -> bytes:
     """The file in base64, in lines of 76 characters that end in CRLF."""
-    of_line = BASE64_LINE // 4 * 3
+    # Piece by piece: all lines of 10 MiB as objects of their own would take twice the memory of the file.
+    return b"".join([_lines(content[at : at + _PIECE]) for at in range(0, len(content), _PIECE)])
+
+
+def _lines(piece: bytes) -> bytes:
     return b"".join(
-        [b64encode(content[at : at + of_line]) + b"\r\n" for at in range(0, len(content), of_line)]
+        [b64encode(piece[at : at + _OF_LINE]) + b"\r\n" for at in range(0, len(piece), _OF_LINE)]
     )

@@ -61,7 +61,10 @@ class Fetcher:
         try:
             async with asyncio.timeout(self._seconds):
                 # One byte more than it may have tells a larger one.
-                return await self._client.get(file.url, extensions={BODY_BYTES: file.size + 1})
+                response = await self._client.get(file.url, extensions={BODY_BYTES: file.size + 1})
+                # It holds the body once more, and in a circle: the file would stay until garbage is collected.
+                response.stream = httpx.ByteStream(b"")
+                return response
         except TargetForbidden as forbidden:
             return Rejected(reason=Reason.ATTACHMENT_INVALID, detail=f"An attachment: {forbidden}")
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
