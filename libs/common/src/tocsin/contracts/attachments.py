@@ -47,6 +47,4 @@ def encoded_lines(content: bytes) -> bytes:
 
 
 def _lines(piece: bytes) -> bytes:
-    return b"".join(
-        [b64encode(piece[at : at + _OF_LINE]) + b"\r\n" for at in range(0, len(piece), _OF_LINE)]
-    )
+    return b"".join([b64encode(piece[at : at + _OF_LINE]) + b"\r\n" for at in range(0, len(piece), _OF_LINE)])
