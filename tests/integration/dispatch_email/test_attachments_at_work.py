@@ -131,7 +131,7 @@ async def test_killed_between_fetching_and_sending_it_fetches_again_and_sends_on
         await dispatcher.ended()
     assert files.asked["/invoice.pdf"] == 2
     [message] = site.smtp.messages
-    [part] = message_from_bytes(message, policy=policy.SMTP).iter_attachments()  # type: ignore[attr-defined]  # an EmailMessage by its policy
+    [part] = message_from_bytes(message, policy=policy.SMTP).iter_attachments()
     assert part.get_content() == PDF
     logs = "".join(log.read_text() for log in site.folder.glob("log-*"))
     assert "marked" not in logs
