@@ -139,7 +139,7 @@ waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait
 being_prepared = Gauge("tocsin_being_prepared", "Messages that wait for what they need before they can be handed over, such as attachments that have to be fetched", ["component", "lane"])
 attachment_fetches = Counter("tocsin_attachment_fetches", "Attachments that a message needed, by what came of it: fetched, cached, unreachable, changed or refused", ["result"])
 attachment_fetch_seconds = Histogram("tocsin_attachment_fetch_seconds", "Seconds until an attachment was here, or was given up; of those that were asked for", buckets=_SECONDS)
-attachment_bytes = Gauge("tocsin_attachment_bytes", "Memory that attachments take or have reserved in this process: cached, held for messages that are about to be sent, or in mails being composed", ["what"])
+attachment_bytes = Gauge("tocsin_attachment_bytes", "Memory that attachments take or have reserved in this process: cached, held for messages that are about to be sent, or in mails being composed", ["state"])
 inbox_items_stored = Counter("tocsin_inbox_items_stored", "Items written to inboxes: new ones, and repeated ones, which stood already", ["result"])
 inbox_streams = Gauge("tocsin_inbox_streams", "Streams of inboxes that this process holds open")
 inbox_oldest_change_seconds = Gauge("tocsin_inbox_oldest_change_seconds", "Age of the oldest thing that a recipient did with an item and that is not told to status yet; 0 when none waits")

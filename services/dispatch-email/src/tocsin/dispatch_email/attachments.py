@@ -51,8 +51,8 @@ class Attachments:
         self._fetcher: Fetcher | None = None
         self._fetches: dict[Key, asyncio.Task[bytes | NotSent | Rejected]] = {}
         self._count = {result: metrics.attachment_fetches.labels(result) for result in _RESULTS}
-        for what, of in (("held", self._held), ("composed", self._composed), ("cached", self._cache)):
-            metrics.attachment_bytes.labels(what).set_function(partial(getattr, of, "taken"))
+        for state, of in (("held", self._held), ("composed", self._composed), ("cached", self._cache)):
+            metrics.attachment_bytes.labels(state).set_function(partial(getattr, of, "taken"))
 
     def needed_by(self, job: Job) -> bool:
         """Whether there is anything to fetch. What goes to the sandbox goes nowhere, so nothing is."""
