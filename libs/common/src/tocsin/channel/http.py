@@ -11,6 +11,7 @@ from datetime import datetime
 
 import aiohttp
 import httpx
+from yarl import URL
 
 from tocsin.channel.answers import Ambiguous, NotSent
 from tocsin.channel.pauses import LONGEST_PAUSE, pause_until
@@ -94,7 +95,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         try:
             async with session.request(
                 request.method,
-                str(request.url),
+                URL(str(request.url), encoded=True),  # as it is: it may be signed
                 headers=request.headers.multi_items(),
                 data=io.BytesIO(body) if len(body) > _AT_ONCE else body or None,
                 allow_redirects=False,

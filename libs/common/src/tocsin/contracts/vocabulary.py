@@ -77,6 +77,8 @@ class ChatKind(StrEnum):
     """A channel or a person in the workspace of a bot, by Slack's id."""
     SLACK_WEBHOOK = "slack_webhook"
     """An incoming webhook of Slack: a URL that may write to one channel."""
+    TEAMS = "teams"
+    """A workflow of Microsoft Teams that a webhook starts: a URL that may write to one channel or chat."""
 
 
 class StatusName(StrEnum):

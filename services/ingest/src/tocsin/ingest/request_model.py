@@ -115,10 +115,10 @@ class ChatBody(_Body):
         description="Names the place; it goes into ids and timelines"
     )
     kind: Annotated[str, judged(chat_kind)] = Field(
-        description="`slack`, `slack_webhook`, or what a provider of your own serves"
+        description="`slack`, `slack_webhook`, `teams`, or what a provider of your own serves"
     )
     address: Annotated[str, judged(chat_address), address_of_its_kind] = Field(
-        description="`slack`: the id of a channel or person. `slack_webhook`: the URL, which is a secret",
+        description="`slack`: the id of a channel or person. `slack_webhook`, `teams`: the URL, which is a secret",
         examples=["C024BE91L"],
     )
 
