@@ -291,6 +291,8 @@ class ChannelSpec:
     """Whether a message carries the address at which one click ends the subscription."""
     can_track: bool = False
     """Whether its dispatcher can have messages tell that they were opened and what was clicked."""
+    carries_files: bool = False
+    """Whether its messages take attachments with them. Jobs of other channels carry none."""
     sandbox: Mapping[SandboxBehaviour, str]
     """The addresses that misbehave on demand for test keys. Every other address is taken at once."""
 
@@ -370,6 +372,7 @@ _SPECS: Final = (
         needs_sender=True,
         has_unsubscribe_url=True,
         can_track=True,
+        carries_files=True,
         sandbox={
             SandboxBehaviour.BOUNCE: "bounce@sandbox.tocsin.test",
             SandboxBehaviour.GONE: "gone@sandbox.tocsin.test",

@@ -11,6 +11,7 @@ from tocsin.channel import Dispatcher
 from tocsin.channel.ref_settings import ref_keys
 from tocsin.contracts.jobs import EmailContent, Job
 from tocsin.contracts.vocabulary import Channel
+from tocsin.dispatch_email.attachments import Attachments
 from tocsin.dispatch_email.buttons import Buttons
 from tocsin.dispatch_email.composing import with_links
 from tocsin.dispatch_email.settings import KINDS, EmailSettings
@@ -29,6 +30,9 @@ def build(settings: EmailSettings) -> Service:
     keys = ref_keys(settings.ref_keys)
     tracking = Tracking(url=settings.tracking_url, keys=keys, clock=clock)
     buttons = Buttons(url=settings.tracking_url, keys=keys, clock=clock)
+    attachments = Attachments(
+        allowed=settings.outgoing.allowed, memory=settings.attachments_bytes, clock=clock
+    )
 
     def links(job: Job, content: EmailContent) -> EmailContent:
         return buttons.content(job, tracking.content(job, content))
@@ -37,9 +41,11 @@ def build(settings: EmailSettings) -> Service:
         tracking.close()
         buttons.close()
 
-    kinds = with_links(KINDS, links)
+    dispatcher = Dispatcher(
+        channel=Channel.EMAIL, settings=settings, kinds=with_links(KINDS, links), preparation=attachments
+    )
     lines = FunctionComponent(name="lines of links", close=tell_the_rest)
-    return Dispatcher(channel=Channel.EMAIL, settings=settings, kinds=kinds).service(last=[lines])
+    return dispatcher.service(first=[attachments], last=[lines])
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,10 +1,13 @@
 """What stands between a job and a mail, whoever sends it: content, sender and recipient, looked at once."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
 from tocsin.channel import Provider, ProviderKind, Rejected
+from tocsin.channel.preparation import FilesOf
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.vocabulary import Reason
 from tocsin.dispatch_email.mailboxes import MailAddress, NoMailbox, mailbox
@@ -66,3 +69,18 @@ def with_links(kinds: Mapping[str, ProviderKind[Any]], links: Links) -> dict[str
         return replace(kind, create=create)
 
     return {name: kind_with(kind) for name, kind in kinds.items()}
+
+
+async def composed_with_files(
+    job: Job, compose: Callable[..., T], files_of: FilesOf, *, links: Links = as_it_is
+) -> T | Rejected:
+    """The same with the job's attachments, which `compose` takes as `files`. In a thread: megabytes are copied and hashed."""
+    files = files_of(job)
+    if len(files) != len(job.intent.private.attachments):
+        detail = "This dispatcher fetches no attachments, and the mail needs them."
+        return Rejected(reason=Reason.CONTENT_REFUSED, detail=detail)
+    content = job.private.content
+    linked = links(job, content) if isinstance(content, EmailContent) else None  # here: it writes log lines
+    return await asyncio.to_thread(
+        composed, job, partial(compose, files=files), links=lambda _, given: linked or given
+    )
