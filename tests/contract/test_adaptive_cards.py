@@ -25,7 +25,7 @@ def test_our_cards_are_sound_and_read_as_they_were_written() -> None:
     contents = [
         ChatContent(text="Hello"),
         ChatContent(text="one\ntwo\n\nthree", title="Title"),
-        ChatContent(text=HOSTILE, title=HOSTILE, actions=(LINK, LINK, LINK)),
+        ChatContent(text=HOSTILE, title=HOSTILE, actions=[LINK, LINK, LINK]),
         ChatContent(text="x" * 20_000),
     ]
     cards = [message_of(content)["attachments"][0]["content"] for content in contents]
@@ -37,7 +37,7 @@ def test_our_cards_are_sound_and_read_as_they_were_written() -> None:
 
 
 def test_the_judge_finds_faults() -> None:
-    sound = message_of(ChatContent(text="Hello", actions=(LINK,)))["attachments"][0]["content"]
+    sound = message_of(ChatContent(text="Hello", actions=[LINK]))["attachments"][0]["content"]
     unsound = [
         sound | {"body": [{"type": "Paragraph", "text": "x"}]},
         sound | {"actions": [{"type": "Action.OpenUrl", "title": "x"}]},

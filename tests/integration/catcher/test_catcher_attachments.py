@@ -9,7 +9,6 @@ from tests.integration.catcher.test_catcher_mail_providers import POSTMARK, SECR
 
 from tocsin.catcher.testing import RunningCatcher
 from tocsin.channel import Accepted
-from tocsin.channel.preparation import CarriesFiles
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.dispatch_email.mailboxes import mailbox
 from tocsin.dispatch_email.mime import mail
@@ -26,7 +25,6 @@ async def sent(name: str, catcher: RunningCatcher, folder: Path) -> None:
     """By our adapter."""
     adapter = provider(name, catcher, folder, secret=SECRETS[name])
     await adapter.open()
-    assert isinstance(adapter, CarriesFiles)
     adapter.files_of = lambda _job: FILES
     content = EmailContent(subject="Hello", text="Hello", html="<img src='cid:logo'>")
     answer = await adapter.send(mail_with(*(file.about for file in FILES), content=content))

@@ -19,7 +19,7 @@ from tocsin.runtime.outgoing import AllowedTargets
 from tocsin.testing.jobs import job_for
 
 CONTENT = ChatContent(
-    text="<b> & *A-1*\nis late", title="Lost", actions=(Action(label="Open", url="https://shop.example/1"),)
+    text="<b> & *A-1*\nis late", title="Lost", actions=[Action(label="Open", url="https://shop.example/1")]
 )
 SIGNED = "triggers/manual/paths/invoke?api-version=2016-06-01&sig=secret"
 

@@ -42,7 +42,7 @@ class TestTeamsProvider(ProviderSuite):
 
 async def test_the_delivery_is_the_messages_id(world: TeamsWorkflow) -> None:
     content = ChatContent(
-        text="one\ntwo\n\nthree", title="Title", actions=(Action(label="Open", url="https://shop.example/1"),)
+        text="one\ntwo\n\nthree", title="Title", actions=[Action(label="Open", url="https://shop.example/1")]
     )
     message = job_for(Channel.CHAT, content=content, **world.job_fields)
     async with world.provider() as provider:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
+from prometheus_client import REGISTRY
 
 from tocsin.channel import Ambiguous, NotSent, Rejected
 from tocsin.channel import preparing as preparing_module
+from tocsin.channel.copy_watch import MAX_AGE
 from tocsin.channel.preparation import File, Prepared
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Reason
@@ -228,3 +230,41 @@ async def test_one_that_expires_soon_stays(
     bench.provider().let_go.set()
     await until(lambda: len(bench.statuses) == 2)
     assert {status.status for status in bench.statuses} == {"sent"}
+
+
+async def test_what_waits_behind_its_recipients_is_released_with_the_shard(
+    bench: "LaneBench", scripted: Scripted
+) -> None:
+    scripted.needing = {"d1", "d2"}
+    scripted.let_go.set()
+    await bench.open()
+    bench.provider().let_go.clear()
+    shard, _ = bench.start()
+    shard.put(bench.job(1, recipient="ann"), bench.job(2, recipient="ann"))
+    await until(lambda: bench.provider().got == ["1"] and scripted.held == ["d1", "d2"])
+    [held] = shard.group.held.values()
+    revoked = asyncio.create_task(shard.revoke())
+    await until(held.revoked.is_set)
+    assert scripted.held == ["d1", "d2"], "a call under way keeps what it sends"
+    bench.provider().let_go.set()
+    await revoked
+    assert scripted.held == []
+
+
+async def test_what_waits_for_a_young_copy_holds_nothing_and_is_prepared_again(
+    bench: "LaneBench", scripted: Scripted
+) -> None:
+    await bench.open()
+    shard, _ = bench.start()
+    labels = {"component": "dispatch-sms", "lane": "transactional"}
+    before = REGISTRY.get_sample_value("tocsin_waiting_for_copy", labels) or 0.0
+    shard.put(bench.job(1))
+    await until(lambda: scripted.asked == ["d1"])
+    await bench.copy_age(MAX_AGE + 1)
+    scripted.let_go.set()
+    await until(lambda: REGISTRY.get_sample_value("tocsin_waiting_for_copy", labels) == before + 1)
+    assert scripted.held == []
+    await bench.copy_age(0)
+    await until(lambda: len(bench.statuses) == 1)
+    assert scripted.asked == ["d1", "d1"]
+    assert scripted.held == []

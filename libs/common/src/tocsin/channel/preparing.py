@@ -69,6 +69,11 @@ class Preparing:
             delivery.prepared.release()
             delivery.prepared = None
 
+    def release_all(self) -> None:
+        """No delivery needs anything any more, also of those that wait behind others of their recipient."""
+        for delivery in list(self._timers):
+            self.release(delivery)
+
     def drop(self) -> tuple[list[Delivery], Iterable["asyncio.Task[None]"]]:
         """Those that are not prepared yet; the tasks, which end soon."""
         dropped = self._tasks

@@ -132,6 +132,8 @@ class ShardDelivery:
                 await until_ended([*self._tasks, *self._context.pool.cancel(self)])
             finally:
                 self._recording.forget()
+                if self._preparing is not None:
+                    self._preparing.release_all()
 
     def _start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         task = asyncio.create_task(work, name=name)
@@ -382,6 +384,7 @@ class ShardDelivery:
 
     def _hold(self, delivery: Delivery) -> Delivery | None:
         """Let it wait until the copies are young enough. Returns the recipient's next delivery, which need not."""
+        self._release(delivery)  # it is prepared again when it goes on
         self._waiting.add(delivery)
         return self._order.done(delivery)
 
