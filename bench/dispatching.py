@@ -28,9 +28,10 @@ from tocsin.channel import Dispatcher
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.shard_delivery import ShardDelivery
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import recipient_key
-from tocsin.contracts.jobs import EmailContent, SenderIdentity
+from tocsin.contracts.jobs import SenderIdentity
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
 from tocsin.dev.providers import write_providers
@@ -67,7 +68,9 @@ def job(number: int) -> ProducerRecord:
         delivery_id=str(uuid.uuid5(uuid.NAMESPACE_DNS, str(number))),
         notification_id=str(uuid.uuid5(uuid.NAMESPACE_URL, str(number))),
         address=f"{who}@bench.example",
-        content=EmailContent(**{name: _filled(part, who) for name, part in tenant._PARTS.items()}),
+        content=CHANNELS[Channel.EMAIL].content_of(
+            {name: _filled(part, who) for name, part in tenant._PARTS.items()}
+        ),
         sender=SENDER,
         unsubscribe_url=URL,
         traceparent=traceparent(number),

@@ -44,7 +44,7 @@ async def mail_of_a_tracked_category(tocsin: Any) -> tuple[str, dict[str, Any]]:
         answer = await tocsin.api.post("/v1/notifications", json=body)
         if answer.status_code == 202:
             sent.append(answer.json()["notifications"][0]["notification_id"])
-        return answer.status_code == 202
+        return bool(answer.status_code == 202)
 
     await until(taken, seconds=60, every=0.5)
     await tocsin.until_final(sent[0], deliveries=1)
@@ -67,7 +67,7 @@ async def test_what_is_read_followed_and_pressed_stands_in_the_timeline(tocsin: 
         assert (await client.get(picture)).headers["content-type"] == "image/gif"
         assert (await client.get(link)).headers["location"] == "https://shop.example/news?a=1&b=2"
 
-        async def done() -> dict[str, Any]:
+        async def done() -> dict[tuple[str, str | None], bool]:
             return {
                 (status["status"], status["receipt"].get("action")): status["receipt"]["automated"]
                 for status in await tocsin.statuses(notification)
