@@ -30,7 +30,7 @@ from tocsin.dispatch_sms.twilio import TwilioConfig, TwilioProvider
 from tocsin.dispatch_webhook.endpoints import Endpoints
 from tocsin.dispatch_webhook.webhook_message import body_of
 from tocsin.ingest.directory import Directory
-from tocsin.kafka import Cancellations, ConsumerRecord
+from tocsin.kafka import Batch, Cancellations, ConsumerRecord
 from tocsin.ledger.history import DecisionRow, told
 from tocsin.ledger.reading import stored_row_of
 from tocsin.ledger.tables import STATUSES
@@ -94,7 +94,8 @@ def feedback(value: bytes) -> Any:
 
     class OneBatch:
         def __init__(self) -> None:
-            self.batches = [SimpleNamespace(records=[_record("s", b"k", value)], offsets={})]
+            self.batches = [Batch(records=[_record("s", b"k", value)])]
+            self.revoked = asyncio.Event()
 
         async def gather(self, **_: Any) -> None: ...
 

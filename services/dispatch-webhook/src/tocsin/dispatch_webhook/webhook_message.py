@@ -1,4 +1,5 @@
-"""What an endpoint is sent for a job: the JSON of Standard Webhooks, `{type, timestamp, data}`."""
+"""What an endpoint is sent for a job: the JSON of Standard Webhooks, `{type, timestamp, data}`. A status that is told is a CloudEvent besides,
+and is sent as the router wrote it."""
 
 from typing import Any
 
@@ -8,6 +9,8 @@ from tocsin.contracts.jobs import Job, WebhookContent
 
 def body_of(job: Job, content: WebhookContent) -> bytes:
     """The same bytes at every attempt. `type` and `timestamp` are the event's; `data` tells of the message and of the event."""
+    if whole := bytes(content.whole):
+        return whole
     intent = job.intent
     data: dict[str, Any] = {
         "notification_id": job.notification_id,

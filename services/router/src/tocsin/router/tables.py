@@ -220,6 +220,9 @@ webhook_endpoints = Table(
     Column("name", Text, nullable=False, server_default=text("''")),
     Column("url", Text, nullable=False),
     Column("event_types", ARRAY(Text), nullable=False),  # `*` alone: all of them
+    Column(
+        "statuses", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")
+    ),  # `*` alone: all of them
     Column("secrets", ARRAY(Text), nullable=False),  # sealed; the newest first, then the one it replaces
     Column("headers", Text),  # a JSON object, sealed as a whole
     Column("header_names", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),

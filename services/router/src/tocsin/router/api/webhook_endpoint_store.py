@@ -57,7 +57,7 @@ def stored_values(
 ) -> dict[str, Any]:
     """The row that the body asks for. `made` is the secret of a new endpoint whose owner gave none."""
     values: dict[str, Any] = body.model_dump(
-        include={"name", "url", "event_types", "ordered", "enabled"}
+        include={"name", "url", "event_types", "statuses", "ordered", "enabled"}
     ) | _disabled(body, former)
     stored: list[str] = [] if former is None else former["secrets"]
     if body.secrets is not None:

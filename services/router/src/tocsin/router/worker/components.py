@@ -13,7 +13,6 @@ from tocsin.kafka import (
     Fenced,
     GroupTimeouts,
     KafkaCluster,
-    Plain,
     Replica,
     timeouts_for,
 )
@@ -32,6 +31,7 @@ from tocsin.router.worker.load import RecipientLoader
 from tocsin.router.worker.pipeline import Router
 from tocsin.router.worker.quota import Quotas
 from tocsin.router.worker.render import DeliveryRenderer
+from tocsin.router.worker.subscriptions import StatusSubscriptions
 from tocsin.router.worker.suppressed import StoredSuppressions
 from tocsin.router.worker.sweeping import Sweeper
 from tocsin.router.worker.table_sizes import TableSizes
@@ -43,6 +43,7 @@ from tocsin.runtime import (
     Failpoints,
     FunctionComponent,
     Health,
+    PrefixedFailpoints,
     SystemClock,
 )
 
@@ -144,12 +145,25 @@ def worker_components(
             clock=clock,
             failpoints=failpoints,
         )
+        feedback = Feedback(
+            lane=lane,
+            database=database,
+            hashes=hashes,
+            subscriptions=StatusSubscriptions(lane=lane, topics=topics, directory=directory),
+            catch_up=age.catch_up,
+        )
         learning = ConsumerGroup(
             cluster=cluster,
             group=topics.group("router-feedback", lane),
             topics=(topics.status(lane),),
-            ownership=Plain(shards=settings.shards),
-            work=Feedback(lane=lane, database=database, hashes=hashes).work,
+            written=(topics.jobs(Channel.WEBHOOK, lane),),
+            ownership=Fenced(
+                cluster=cluster,
+                shards=settings.shards,
+                limits=limits,
+                failpoints=PrefixedFailpoints(failpoints, prefix="feedback_"),
+            ),
+            work=feedback.work,
             timeouts=timeouts or timeouts_for(lane),
             health=health,
             clock=clock,

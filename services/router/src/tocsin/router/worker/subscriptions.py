@@ -1,0 +1,153 @@
+"""Statuses that tenants' endpoints have asked for: each becomes a job of `dispatch-webhook`.
+
+The job and all its ids are computed from the record of the status, so a record that is read twice makes the same job.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from tocsin.contracts.channels import WebhookContent
+from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_status, encode
+from tocsin.contracts.directory import WebhookEndpointRecord
+from tocsin.contracts.ids import delivery_id, notification_id
+from tocsin.contracts.intents import Intent, IntentPrivate
+from tocsin.contracts.jobs import Job, JobPrivate
+from tocsin.contracts.statuses import StatusRecord
+from tocsin.contracts.subscriptions import (
+    STATUS_SOURCE,
+    STATUS_STEP,
+    event_type_of,
+    is_about_webhook,
+    names_of,
+)
+from tocsin.contracts.topics import Topics
+from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.kafka import ConsumerRecord, Limits, ProducerRecord
+from tocsin.observability import get_logger, metrics
+from tocsin.router.worker.directory import PublishedDirectory
+
+log = get_logger(__name__)
+
+TRIED_FOR: Final = timedelta(days=3)
+"""How long an endpoint that does not answer is tried, on every lane: as Standard Webhooks advises."""
+
+
+class StatusSubscriptions:
+    """Of one lane. An installation without subscriptions pays one look into an empty table for each record."""
+
+    def __init__(self, *, lane: Lane, topics: Topics, directory: PublishedDirectory) -> None:
+        self._lane = lane
+        self._topic = topics.jobs(Channel.WEBHOOK, lane)
+        self._limits = Limits({topic.name: topic.max_message_bytes for topic in topics.all()})
+        self._directory = directory
+        self._told = metrics.processed.labels("router", lane, "status_told")
+        self._too_large = metrics.processed.labels("router", lane, "status_too_large_to_tell")
+
+    def jobs_for(self, record: ConsumerRecord) -> list[ProducerRecord]:
+        """One for each endpoint that has asked for the status; none for most records. Unreadable ones are the ledger's business."""
+        endpoints = self._directory.told and self._directory.told.get(_tenant_in(record.key))
+        if not endpoints:
+            return []
+        status = _decoded(record)
+        if status is None or status.tenant != _tenant_in(record.key) or is_about_webhook(status):
+            return []
+        names = names_of(status)
+        wanting = [endpoint for _, endpoint in sorted(endpoints.items()) if endpoint.is_told(names)]
+        return list(self._fitting(record, status, wanting)) if wanting else []
+
+    def _fitting(
+        self, record: ConsumerRecord, status: StatusRecord, endpoints: list[WebhookEndpointRecord]
+    ) -> Iterator[ProducerRecord]:
+        body = event_of(status, record.value or b"")
+        for endpoint in endpoints:
+            job = job_of(record, status, endpoint, lane=self._lane, body=body)
+            outgoing = ProducerRecord(self._topic, record.key, encode(job), partition=record.partition)
+            if outgoing.size <= self._limits.of(self._topic):
+                self._told.inc()
+                yield outgoing
+                continue
+            self._too_large.inc()
+            log.error("status is too large to be told", tenant=status.tenant, status=record.ref)
+
+
+def event_of(status: StatusRecord, value: bytes) -> bytes:
+    """The body that endpoints get: a CloudEvent in JSON, whose `type`, `timestamp` and `data` are those of Standard Webhooks. `data` is the
+    record as it stands in `status`, fields that only newer releases know among it."""
+    event: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": status.status_id,
+        "source": STATUS_SOURCE,
+        "type": event_type_of(status),
+        "time": status.at,
+        "timestamp": status.at,
+        "datacontenttype": "application/json",
+        "data": msgspec.Raw(value),
+    }
+    return encode(event)
+
+
+def job_of(
+    record: ConsumerRecord, status: StatusRecord, endpoint: WebhookEndpointRecord, *, lane: Lane, body: bytes
+) -> Job:
+    """The job that tells the status to the endpoint. It is a message of its own, so that timelines of what it tells about do not grow by it."""
+    recipient = status.recipient or ""
+    notification = notification_id(
+        tenant=status.tenant, source=STATUS_SOURCE, event_id=status.status_id, recipient=recipient, workflow=STATUS_SOURCE,
+    )  # fmt: skip
+    stored_at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+    intent = Intent(
+        tenant=status.tenant,
+        notification_id=notification,
+        event_source=STATUS_SOURCE,
+        event_id=status.status_id,
+        event_type=event_type_of(status),
+        event_time=stored_at,
+        workflow=STATUS_SOURCE,
+        recipient=recipient,
+        private=IntentPrivate(),
+        lane=lane,
+        test=status.test,
+        origin=record.ref,
+        cause=record.ref,
+    )
+    return Job(
+        delivery_id=delivery_id(
+            notification=notification, channel=Channel.WEBHOOK, step=STATUS_STEP, address_key=endpoint.key
+        ),
+        notification_id=notification,
+        tenant=status.tenant,
+        recipient=recipient,
+        recipient_version=0,
+        workflow=STATUS_SOURCE,
+        category=status.category or "",
+        channel=Channel.WEBHOOK,
+        lane=lane,
+        step=STATUS_STEP,
+        address_key=endpoint.key,
+        address_hash="",
+        private=JobPrivate(address=endpoint.key, content=WebhookContent(body="", whole=msgspec.Raw(body))),
+        settled=True,
+        template="",
+        template_version=0,
+        test=status.test,
+        event_time=stored_at,
+        expires_at=stored_at + TRIED_FOR,
+        intent=intent,
+        origin=record.ref,
+        cause=record.ref,
+    )
+
+
+def _tenant_in(key: bytes | None) -> str:
+    """Of a record of `status`, whose key is `tenant/recipient` or `tenant/event`."""
+    return (key or b"").partition(b"/")[0].decode("ascii", "replace")
+
+
+def _decoded(record: ConsumerRecord) -> StatusRecord | None:
+    try:
+        return decode_status(record.value or b"")
+    except UNREADABLE_ERRORS:
+        return None
