@@ -110,7 +110,7 @@ async def test_what_can_have_no_effect_is_counted_and_the_rest_of_the_batch_is_l
     nul = bounce(Reason.RECIPIENT_STOPPED, address_hash=BOB, provider_code="5\x00")
     other_words = [msgspec.structs.replace(bounce(), channel=channel) for channel in ("fax", None)]
     broken = b'{"kind": "status", "reason": "address_gone"'
-    statuses = [good, *(status for _, status in HOSTILE), *other_words, broken, nul]
+    statuses: list[Status | bytes] = [good, *(status for _, status in HOSTILE), *other_words, broken, nul]
     batch = OneBatch(statuses)
     feedback = Feedback(lane=Lane.BULK, database=database, hashes=HASHES)
     before = ignored()

@@ -86,7 +86,7 @@ async def test_one_that_was_saved_in_force_is_told_of_the_next_status(site, unti
 async def test_a_worker_killed_while_it_tells_loses_and_doubles_nothing(site, start_worker, until, place):  # noqa: F811
     await site.publish_entities(endpoint("a", "*"))
     await site.publish(*(told(site, person, number) for number, person in enumerate(PEOPLE)))
-    dying = await start_worker(f"feedback_{place}=kill")
+    dying = await start_worker(f"{place}=kill")
     await reached(dying)
     second = await site.worker()
     expected = Counter((person, "a") for person in PEOPLE)

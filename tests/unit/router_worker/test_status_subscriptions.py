@@ -18,7 +18,7 @@ from tocsin.contracts.subscriptions import NAMES, STATUS_SOURCE, event_type_of, 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane, Outcome, StatusName
 from tocsin.kafka import ConsumerRecord
-from tocsin.router.worker.subscriptions import TRIED_FOR, StatusSubscriptions
+from tocsin.router.worker.subscriptions import LIVES, StatusSubscriptions
 from tocsin.testing.jobs import MARKERS, job_for
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -176,7 +176,7 @@ def test_the_job_is_a_message_of_its_own_and_the_same_when_the_record_is_read_ag
         STATUS_SOURCE, STATUS_SOURCE, status().status_id,
     )  # fmt: skip
     assert (first.test, first.settled, first.lane, first.origin) == (True, True, Lane.BULK, read.ref)
-    assert (first.event_time, first.expires_at) == (AT, AT + TRIED_FOR)
+    assert (first.event_time, first.expires_at) == (AT, AT + LIVES)
     (outgoing, _) = subscriptions.jobs_for(read)
     assert (outgoing.topic, outgoing.key, outgoing.partition) == ("t.jobs.webhook.bulk", read.key, 3)
 

@@ -64,7 +64,7 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "workflow category step providers template app",
         Says.TECHNICAL: (
             "version delivery_id notification_id tenant recipient_version channel lane address_key target required delivery_class "
-            f"resend_elsewhere template_version test attempt event_time expires_at {_ORIGIN}"
+            f"resend_elsewhere template_version test settled attempt event_time expires_at {_ORIGIN}"
         ),
     },
     "JobPrivate": {Says.PERSON: "address", Says.PERSON_SIGNED: "unsubscribe_url"},
@@ -73,7 +73,7 @@ STRUCTS: Final[dict[str, Fields]] = {
     "PushContent": {Says.PERSON: "title body link image sound badge data overrides"},
     "ChatContent": {Says.PERSON: "text title"},
     "Action": {Says.PERSON: "label url"},
-    "WebhookContent": {Says.PERSON: "title body data"},
+    "WebhookContent": {Says.PERSON: "title body data whole"},
     "InappContent": {Says.PERSON: "title body link icon data"},
     "InboxAction": {Says.PERSON: "name label url"},
     "SenderIdentity": {Says.TENANT: "address name reply_to"},
@@ -139,7 +139,7 @@ STRUCTS: Final[dict[str, Fields]] = {
     },
     "WebhookEndpointRecord": {
         Says.SEALED: "secrets headers",
-        Says.TENANT: "key url event_types ordered enabled",
+        Says.TENANT: "key url event_types statuses ordered enabled",
         Says.TECHNICAL: "version tenant",
     },
     "Cancellation": {
@@ -191,7 +191,7 @@ TABLES: Final[dict[str, Fields]] = {
     },
     "directory.webhook_endpoints": {
         Says.SEALED: "secrets headers",
-        Says.TENANT: "key name url event_types header_names ordered enabled disabled_reason disabled_at",
+        Says.TENANT: "key name url event_types statuses header_names ordered enabled disabled_reason disabled_at",
         Says.TECHNICAL: _CHANGED,
     },
     "directory.recipients": {

@@ -43,7 +43,6 @@ from tocsin.runtime import (
     Failpoints,
     FunctionComponent,
     Health,
-    PrefixedFailpoints,
     SystemClock,
 )
 
@@ -161,7 +160,7 @@ def worker_components(
                 cluster=cluster,
                 shards=settings.shards,
                 limits=limits,
-                failpoints=PrefixedFailpoints(failpoints, prefix="feedback_"),
+                failpoints=failpoints,
             ),
             work=feedback.work,
             timeouts=timeouts or timeouts_for(lane),

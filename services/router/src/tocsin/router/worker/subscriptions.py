@@ -15,6 +15,7 @@ from tocsin.contracts.directory import WebhookEndpointRecord
 from tocsin.contracts.ids import delivery_id, notification_id
 from tocsin.contracts.intents import Intent, IntentPrivate
 from tocsin.contracts.jobs import Job, JobPrivate
+from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
 from tocsin.contracts.statuses import StatusRecord
 from tocsin.contracts.subscriptions import (
     STATUS_SOURCE,
@@ -31,8 +32,8 @@ from tocsin.router.worker.directory import PublishedDirectory
 
 log = get_logger(__name__)
 
-TRIED_FOR: Final = timedelta(days=3)
-"""How long an endpoint that does not answer is tried, on every lane: as Standard Webhooks advises."""
+LIVES: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS)
+"""On every lane. Its dispatcher tries for three days, and after that it can be sent again by a re-drive."""
 
 
 class StatusSubscriptions:
@@ -134,7 +135,7 @@ def job_of(
         template_version=0,
         test=status.test,
         event_time=stored_at,
-        expires_at=stored_at + TRIED_FOR,
+        expires_at=stored_at + LIVES,
         intent=intent,
         origin=record.ref,
         cause=record.ref,
@@ -148,6 +149,7 @@ def _tenant_in(key: bytes | None) -> str:
 
 def _decoded(record: ConsumerRecord) -> StatusRecord | None:
     try:
-        return decode_status(record.value or b"")
+        status: StatusRecord = decode_status(record.value or b"")
     except UNREADABLE_ERRORS:
         return None
+    return status
