@@ -16,7 +16,7 @@ from tests.integration.dispatch_webhook.webhook_world import (
 
 from tocsin.channel import Accepted, NotSent, Rejected, Throttled
 from tocsin.channel.far_ends import BoundedFarEnds
-from tocsin.contracts.jobs import Job, WebhookContent
+from tocsin.contracts.jobs import Job
 from tocsin.contracts.vocabulary import Channel, Lane, Reason
 from tocsin.dispatch_webhook import endpoints, webhook
 from tocsin.testing.jobs import job_for
@@ -190,7 +190,7 @@ async def test_what_the_operator_allows_is_called(world: WebhookWorld) -> None:
 async def test_a_status_goes_out_as_it_was_written_and_signed(world: WebhookWorld) -> None:
     event = b'{"specversion":"1.0","type":"tocsin.status.delivered.v1","timestamp":"2026-01-31T12:00:00Z","data":{"status":"delivered"}}'
     told = job(world)
-    told.private.content = WebhookContent(body="", whole=msgspec.Raw(event))
+    told.private.told = msgspec.Raw(event)
     async with world.provider() as provider:
         assert isinstance(await provider.send(told), Accepted)
     ((head, body),) = world.received

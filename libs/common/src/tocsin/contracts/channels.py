@@ -96,8 +96,6 @@ class WebhookContent(Content, kw_only=True, omit_defaults=True, tag="webhook", g
     body: str
     title: str | None = None
     data: dict[str, str] = {}
-    whole: msgspec.Raw = msgspec.Raw(b"")
-    """The request's body as it goes out, where it is a status that is told: nothing else here counts then. Otherwise empty."""
 
 
 class InappContent(Content, kw_only=True, omit_defaults=True, tag="inapp", gc=False):

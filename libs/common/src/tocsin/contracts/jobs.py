@@ -54,6 +54,8 @@ class JobPrivate(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     address: str
     """Where it goes: a mail address, an E.164 number, a device token, an endpoint's key."""
     content: AnyContent
+    told: msgspec.Raw = msgspec.Raw(b"")
+    """Of a job that tells of a status: the event that is sent, as it stands, in place of the content. Otherwise empty."""
     unsubscribe_url: str | None = None
 
 

@@ -7,10 +7,14 @@ from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.statuses import Decision, Status, StatusRecord
 from tocsin.contracts.vocabulary import Outcome, StatusName
 
+TOLD_OVER: Final = next(spec for spec in CHANNELS.values() if spec.address.held_by_tenant)
+"""The channel of those jobs: the one whose addresses are the tenant's."""
 STATUS_SOURCE: Final = "tocsin:status"
 """The CloudEvents `source` of a status that is told; its `id` is the status id. No workflow's key has a colon, so it is the name of the
 workflow of these messages, too."""
 STATUS_STEP: Final = "told"
+_STATUS: Final = "tocsin.status"
+_DECISION: Final = "tocsin.decision"
 NAMES: Final = tuple(dict.fromkeys((*StatusName, Outcome.DECIDED.value)))
 """What an endpoint can ask for."""
 
@@ -35,8 +39,8 @@ def _names_of_decision(decision: Decision) -> Iterator[str]:
 def event_type_of(record: StatusRecord) -> str:
     """`tocsin.status.delivered.v1`; of a decision `tocsin.decision.skipped.v1`, by its outcome."""
     if isinstance(record, Status):
-        return f"tocsin.status.{record.status}.v1"
-    return f"tocsin.decision.{record.outcome}.v1"
+        return f"{_STATUS}.{record.status}.v1"
+    return f"{_DECISION}.{record.outcome}.v1"
 
 
 def is_about_webhook(record: StatusRecord) -> bool:

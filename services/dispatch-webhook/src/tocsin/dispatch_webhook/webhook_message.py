@@ -9,8 +9,8 @@ from tocsin.contracts.jobs import Job, WebhookContent
 
 def body_of(job: Job, content: WebhookContent) -> bytes:
     """The same bytes at every attempt. `type` and `timestamp` are the event's; `data` tells of the message and of the event."""
-    if whole := bytes(content.whole):
-        return whole
+    if told := bytes(job.private.told):
+        return told
     intent = job.intent
     data: dict[str, Any] = {
         "notification_id": job.notification_id,

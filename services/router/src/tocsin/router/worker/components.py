@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from tocsin.contracts.subscriptions import TOLD_OVER
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel
 from tocsin.database import Database
@@ -155,7 +156,7 @@ def worker_components(
             cluster=cluster,
             group=topics.group("router-feedback", lane),
             topics=(topics.status(lane),),
-            written=(topics.jobs(Channel.WEBHOOK, lane),),
+            written=(topics.jobs(TOLD_OVER.channel, lane),),
             ownership=Fenced(
                 cluster=cluster,
                 shards=settings.shards,

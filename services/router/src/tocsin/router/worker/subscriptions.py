@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import msgspec
 
-from tocsin.contracts.channels import WebhookContent
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_status, encode
 from tocsin.contracts.directory import WebhookEndpointRecord
 from tocsin.contracts.ids import delivery_id, notification_id
@@ -20,12 +19,13 @@ from tocsin.contracts.statuses import StatusRecord
 from tocsin.contracts.subscriptions import (
     STATUS_SOURCE,
     STATUS_STEP,
+    TOLD_OVER,
     event_type_of,
     is_about_webhook,
     names_of,
 )
 from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import ConsumerRecord, Limits, ProducerRecord
 from tocsin.observability import get_logger, metrics
 from tocsin.router.worker.directory import PublishedDirectory
@@ -36,12 +36,17 @@ LIVES: Final = timedelta(seconds=MESSAGE_LIFE_SECONDS)
 """On every lane. Its dispatcher tries for three days, and after that it can be sent again by a re-drive."""
 
 
+_NO_CONTENT: Final = TOLD_OVER.content_of(
+    dict.fromkeys((part.name for part in TOLD_OVER.parts if part.required), "")
+)
+
+
 class StatusSubscriptions:
     """Of one lane. An installation without subscriptions pays one look into an empty table for each record."""
 
     def __init__(self, *, lane: Lane, topics: Topics, directory: PublishedDirectory) -> None:
         self._lane = lane
-        self._topic = topics.jobs(Channel.WEBHOOK, lane)
+        self._topic = topics.jobs(TOLD_OVER.channel, lane)
         self._limits = Limits({topic.name: topic.max_message_bytes for topic in topics.all()})
         self._directory = directory
         self._told = metrics.processed.labels("router", lane, "status_told")
@@ -116,7 +121,7 @@ def job_of(
     )
     return Job(
         delivery_id=delivery_id(
-            notification=notification, channel=Channel.WEBHOOK, step=STATUS_STEP, address_key=endpoint.key
+            notification=notification, channel=TOLD_OVER.channel, step=STATUS_STEP, address_key=endpoint.key
         ),
         notification_id=notification,
         tenant=status.tenant,
@@ -124,12 +129,12 @@ def job_of(
         recipient_version=0,
         workflow=STATUS_SOURCE,
         category=status.category or "",
-        channel=Channel.WEBHOOK,
+        channel=TOLD_OVER.channel,
         lane=lane,
         step=STATUS_STEP,
         address_key=endpoint.key,
         address_hash="",
-        private=JobPrivate(address=endpoint.key, content=WebhookContent(body="", whole=msgspec.Raw(body))),
+        private=JobPrivate(address=endpoint.key, content=_NO_CONTENT, told=msgspec.Raw(body)),
         settled=True,
         template="",
         template_version=0,
