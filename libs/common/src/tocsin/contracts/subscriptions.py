@@ -13,6 +13,10 @@ STATUS_SOURCE: Final = "tocsin:status"
 """The CloudEvents `source` of a status that is told; its `id` is the status id. No workflow's key has a colon, so it is the name of the
 workflow of these messages, too."""
 STATUS_STEP: Final = "told"
+ENDPOINTS_SOURCE: Final = "tocsin:webhook-endpoints"
+"""The CloudEvents `source` of what is told to a tenant of its endpoints."""
+ENDPOINTS_RECIPIENT: Final = "webhook-endpoints"
+"""The `subject` of these events: the recipient whom a tenant makes to hear of them."""
 _STATUS: Final = "tocsin.status"
 _DECISION: Final = "tocsin.decision"
 NAMES: Final = tuple(dict.fromkeys((*StatusName, Outcome.DECIDED.value)))

@@ -129,7 +129,7 @@ class Topics:
         for lane in Lane:
             yield Topic(
                 name=self.events(lane), family="events", lane=lane, record=Event, key="any", public=True,
-                writers=(PRODUCERS, "ingest"), readers=("router", "ledger"), retention_ms=7 * DAY_MS, max_message_bytes=MIB,
+                writers=(PRODUCERS, "ingest", "router"), readers=("router", "ledger"), retention_ms=7 * DAY_MS, max_message_bytes=MIB,
             )  # fmt: skip
             yield Topic(
                 name=self.intents(lane), family="intents", lane=lane, record=IntentRecord, key="tenant/recipient, or tenant/event",

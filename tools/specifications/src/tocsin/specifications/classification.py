@@ -191,7 +191,7 @@ TABLES: Final[dict[str, Fields]] = {
     },
     "directory.webhook_endpoints": {
         Says.SEALED: "secrets headers",
-        Says.TENANT: "key name url event_types statuses header_names ordered enabled disabled_reason disabled_at",
+        Says.TENANT: "key name url event_types statuses header_names ordered enabled disabled_reason disabled_at failing_since last_error told told_at told_in",
         Says.TECHNICAL: _CHANGED,
     },
     "directory.recipients": {

@@ -156,9 +156,16 @@ class WebhookEndpoint(BaseModel):
     ordered: bool
     enabled: bool
     disabled_reason: str | None = Field(
-        description="Why Tocsin has disabled it: `gone` where it answered 410. Null: it is enabled, or you have disabled it"
+        description="Why Tocsin has disabled it: `gone` where it answered 410, `failing` where it took nothing for five days. Null: it is enabled, "
+        "or you have disabled it"
     )
     disabled_at: datetime | None
+    failing_since: datetime | None = Field(
+        description="Since when it has taken nothing. Null: its last answer was good, or it was not called since it was enabled"
+    )
+    last_error: str | None = Field(
+        description="While it fails, its last answer, such as `HTTP 503`; or `unreachable` where there was none"
+    )
     created_at: datetime
     updated_at: datetime
     new_secret: str | None = Field(

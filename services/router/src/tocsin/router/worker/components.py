@@ -27,6 +27,7 @@ from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.worker.cancellations import CancellationRows
 from tocsin.router.worker.dedupe import Claims
 from tocsin.router.worker.directory import PublishedDirectory
+from tocsin.router.worker.endpoint_health import EndpointsWatched
 from tocsin.router.worker.feedback import FETCHING, Feedback
 from tocsin.router.worker.load import RecipientLoader
 from tocsin.router.worker.pipeline import Router
@@ -150,13 +151,14 @@ def worker_components(
             database=database,
             hashes=hashes,
             subscriptions=StatusSubscriptions(lane=lane, topics=topics, directory=directory),
+            watched=EndpointsWatched(lane=lane, topics=topics, database=database),
             catch_up=age.catch_up,
         )
         learning = ConsumerGroup(
             cluster=cluster,
             group=topics.group("router-feedback", lane),
             topics=(topics.status(lane),),
-            written=(topics.jobs(TOLD_OVER.channel, lane),),
+            written=(topics.jobs(TOLD_OVER.channel, lane), topics.events(lane)),
             ownership=Fenced(
                 cluster=cluster,
                 shards=settings.shards,

@@ -1,5 +1,5 @@
 """What deliveries teach the directory: a device that is gone is removed, an endpoint that is gone is disabled, an address that is dead or
-whose owner has complained is suppressed, and stops know of it. What can have no effect is counted, and never holds up the rest. And statuses
+whose owner has complained is suppressed, and stops know of it; an endpoint that fails for days is disabled, and its owner told. What can have no effect is counted, and never holds up the rest. And statuses
 that endpoints have asked for are told to them.
 
 Rows first, at least once; doing it twice changes nothing. Then the offsets, in one transaction with the jobs of what is told: exactly once. Nobody
@@ -15,6 +15,7 @@ from sqlalchemy import delete, select
 from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_status
 from tocsin.contracts.statuses import Status
+from tocsin.contracts.subscriptions import TOLD_OVER
 from tocsin.contracts.vocabulary import Lane, Reason, StatusName
 from tocsin.database import Database
 from tocsin.kafka import Batch, CatchUp, ConsumerRecord, FencedShard, Fetching, ProducerRecord, always_current
@@ -24,15 +25,14 @@ from tocsin.router.changes import raise_versions
 from tocsin.router.policy import LESSON_WORDS, Unusable, lesson_of, unusable
 from tocsin.router.tables import devices, recipients
 from tocsin.router.worker.address_lessons import AddressLessons, Learnt
+from tocsin.router.worker.endpoint_health import Answered, EndpointsWatched, answered
 from tocsin.router.worker.gone_endpoints import GoneEndpoints, endpoint_gone
 from tocsin.router.worker.subscriptions import StatusSubscriptions
 from tocsin.runtime import LoopSlice
 
 log = get_logger(__name__)
 
-_MARKS: Final = tuple(
-    f'"{word}"'.encode() for word in (Reason.DEVICE_GONE, Reason.ENDPOINT_GONE, *LESSON_WORDS)
-)
+_MARKS: Final = tuple(f'"{word}"'.encode() for word in (Reason.DEVICE_GONE, TOLD_OVER.channel, *LESSON_WORDS))
 """One of them is in every status that matters here, and in next to no other: decoding them all would cost a core."""
 
 FETCHING: Final = Fetching(least_bytes=262_144, wait=0.5)
@@ -56,10 +56,12 @@ class Feedback:
         database: Database,
         hashes: AddressHashes,
         subscriptions: StatusSubscriptions | None = None,
+        watched: EndpointsWatched | None = None,
         catch_up: CatchUp = always_current,
     ) -> None:
         self._database = database
         self._subscriptions = subscriptions
+        self._watched = watched
         self._catch_up = catch_up
         self._hashes = hashes
         self._gone_endpoints = GoneEndpoints(lane=lane, database=database)
@@ -81,9 +83,10 @@ class Feedback:
     async def _part(self, shard: FencedShard, batch: Batch) -> list[ConsumerRecord]:
         """Learn and tell what follows from the first records of the batch, at least one, and commit their offsets. Returns the rest."""
         loop_slice, learnt, told, size, done = LoopSlice(), list[Learnt](), list[ProducerRecord](), 0, 0
+        heard: list[Answered] = []
         while done < len(batch.records) and size < TOLD_BYTES:
             record = batch.records[done]
-            lesson = await self._lesson(record)
+            lesson = await self._lesson(record, heard)
             if lesson is not None:
                 learnt.append(lesson)
             if self._subscriptions is not None:
@@ -95,6 +98,8 @@ class Feedback:
                 await loop_slice.let_go()
         if learnt:
             await self._lessons.learn(learnt)
+        if heard and self._watched is not None:
+            told += await self._watched.learn(heard)
         offsets = (
             batch.offsets
             if done == len(batch.records)
@@ -106,11 +111,15 @@ class Feedback:
             await shard.commit(offsets)
         return batch.records[done:]
 
-    async def _lesson(self, record: ConsumerRecord) -> Learnt | None:
+    async def _lesson(self, record: ConsumerRecord, heard: list[Answered]) -> Learnt | None:
         """What the record teaches of an address, if anything. A device that is gone is removed at once, an endpoint that is
-        gone disabled."""
+        gone disabled; what an endpoint has answered otherwise is added to `heard`."""
         status = status_that_matters(record)
         if status is None:
+            return None
+        answer = answered(status, record=record.ref)
+        if answer is not None:
+            heard.append(answer)
             return None
         if endpoint_gone(status):
             await self._gone_endpoints.disable(status)

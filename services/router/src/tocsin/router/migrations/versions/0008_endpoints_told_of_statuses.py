@@ -1,4 +1,4 @@
-"""Which statuses an endpoint of webhooks is told of."""
+"""Which statuses an endpoint of webhooks is told of, and since when it fails."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,3 +19,11 @@ def upgrade() -> None:
         sa.Column("statuses", postgresql.ARRAY(sa.Text()), server_default=none, nullable=False),
         schema=SCHEMA,
     )
+    for column in (
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("told", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("told_in", sa.Text(), nullable=True),
+    ):
+        op.add_column("webhook_endpoints", column, schema=SCHEMA)
