@@ -67,9 +67,11 @@ class StatusSubscriptions:
     def _fitting(
         self, record: ConsumerRecord, status: StatusRecord, endpoints: list[WebhookEndpointRecord]
     ) -> Iterator[ProducerRecord]:
-        body = event_of(status, record.value or b"")
+        value, stored_at = record.value or b"", datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
         for endpoint in endpoints:
-            job = job_of(record, status, endpoint, lane=self._lane, body=body)
+            job = job_of(
+                status, value, endpoint=endpoint.key, lane=self._lane, stored_at=stored_at, origin=record.ref
+            )
             outgoing = ProducerRecord(self._topic, record.key, encode(job), partition=record.partition)
             if outgoing.size <= self._limits.of(self._topic):
                 self._told.inc()
@@ -96,14 +98,25 @@ def event_of(status: StatusRecord, value: bytes) -> bytes:
 
 
 def job_of(
-    record: ConsumerRecord, status: StatusRecord, endpoint: WebhookEndpointRecord, *, lane: Lane, body: bytes
+    status: StatusRecord,
+    value: bytes,
+    *,
+    endpoint: str,
+    lane: Lane,
+    stored_at: datetime,
+    origin: str,
+    redrive: str | None = None,
+    cause: str | None = None,
 ) -> Job:
-    """The job that tells the status to the endpoint. It is a message of its own, so that timelines of what it tells about do not grow by it."""
+    """The job that tells the status to the endpoint of this key. It is a message of its own, so that timelines of what it tells about do not grow by it.
+
+    `value` is the status as it stands in the record `origin`, which the broker stored at `stored_at`; `cause` is the record that brought the
+    job about, where that is another one.
+    """
     recipient = status.recipient or ""
     notification = notification_id(
         tenant=status.tenant, source=STATUS_SOURCE, event_id=status.status_id, recipient=recipient, workflow=STATUS_SOURCE,
     )  # fmt: skip
-    stored_at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
     intent = Intent(
         tenant=status.tenant,
         notification_id=notification,
@@ -116,12 +129,13 @@ def job_of(
         private=IntentPrivate(),
         lane=lane,
         test=status.test,
-        origin=record.ref,
-        cause=record.ref,
+        redrive=redrive,
+        origin=origin,
+        cause=cause or origin,
     )
     return Job(
         delivery_id=delivery_id(
-            notification=notification, channel=TOLD_OVER.channel, step=STATUS_STEP, address_key=endpoint.key
+            notification=notification, channel=TOLD_OVER.channel, step=STATUS_STEP, address_key=endpoint
         ),
         notification_id=notification,
         tenant=status.tenant,
@@ -132,9 +146,9 @@ def job_of(
         channel=TOLD_OVER.channel,
         lane=lane,
         step=STATUS_STEP,
-        address_key=endpoint.key,
+        address_key=endpoint,
         address_hash="",
-        private=JobPrivate(address=endpoint.key, content=_NO_CONTENT, told=msgspec.Raw(body)),
+        private=JobPrivate(address=endpoint, content=_NO_CONTENT, told=msgspec.Raw(event_of(status, value))),
         settled=True,
         template="",
         template_version=0,
@@ -142,8 +156,8 @@ def job_of(
         event_time=stored_at,
         expires_at=stored_at + LIVES,
         intent=intent,
-        origin=record.ref,
-        cause=record.ref,
+        origin=origin,
+        cause=cause or origin,
     )
 
 
