@@ -97,8 +97,10 @@ _STANDS: Final = """NOT EXISTS (SELECT 1 FROM ledger.statuses l WHERE l.notifica
   ELSE l.delivery_id = s.delivery_id AND ((l.status IN ('sent', 'delivered', 'undelivered', 'bounced', 'complained') AND l.origin IN (s.origin, ''))
    OR (l.final AND (l.stored_at, l.kafka_offset) > (s.stored_at, s.kafka_offset))) END OFFSET 0)"""
 # What tells a status to an endpoint has no decision. It lives as long as any message may, from the status, which is older than its end.
-_ALIVE: Final = f"""((s.workflow = '{STATUS_SOURCE}' AND s.stored_at > CAST(:now AS timestamptz) - interval '{MESSAGE_LIFE_SECONDS} s') OR EXISTS (SELECT 1 FROM ledger.statuses d WHERE d.notification_id = s.notification_id AND d.tenant = s.tenant
- AND d.kind = 'decision' AND d.origin = s.origin AND d.expires_at > :now OFFSET 0))"""
+_TOLD: Final = f"(s.workflow = '{STATUS_SOURCE}' AND s.stored_at > CAST(:now AS timestamptz) - interval '{MESSAGE_LIFE_SECONDS} s')"
+_DECIDED: Final = """EXISTS (SELECT 1 FROM ledger.statuses d WHERE d.notification_id = s.notification_id AND d.tenant = s.tenant
+ AND d.kind = 'decision' AND d.origin = s.origin AND d.expires_at > :now OFFSET 0)"""
+_ALIVE: Final = f"({_TOLD} OR {_DECIDED})"
 _NOT_ELSEWHERE: Final = """NOT EXISTS (SELECT 1 FROM ledger.statuses o WHERE o.notification_id = s.notification_id
  AND o.tenant = s.tenant AND o.origin = s.origin AND o.status = 'sent' AND o.channel IS DISTINCT FROM s.channel OFFSET 0)"""
 # The intent to send stands: the category is sent at most once, and this may have been sent.

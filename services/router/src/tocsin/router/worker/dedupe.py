@@ -119,7 +119,7 @@ async def dedupe(
     return items
 
 
-def _claims(item: ParsedRecord) -> TypeGuard[EventPlan | CancellationEvent]:
+def _claims(item: ParsedRecord | ToldAgain) -> TypeGuard[EventPlan | CancellationEvent]:
     """Whether its event's identity is claimed."""
     return isinstance(item, CancellationEvent) or (isinstance(item, EventPlan) and bool(item.matches))
 
