@@ -1,4 +1,4 @@
-"""`tocsin webhooks`: send again what an endpoint has missed."""
+"""`tocsin webhooks`: send again what an endpoint has missed, and see webhooks while you develop."""
 
 from typing import Annotated
 
@@ -34,3 +34,25 @@ def recover(
     count_and_go(
         {"notifications": missed, "all": False, "rate": rate}, go=go, url=url, key=key, as_json=as_json
     )
+
+
+@app.command("listen")
+def listen(
+    target: Annotated[
+        str, typer.Argument(help="Where on this machine, such as http://127.0.0.1:3000/webhooks.")
+    ],
+    *,
+    endpoint: Annotated[str | None, typer.Option(help="Only what goes to the endpoint of this key.")] = None,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TOCSIN_WEBHOOK_SECRET", help="Sign with this secret (whsec_…); otherwise with a new one."
+        ),
+    ] = None,
+    url: _Url = None,
+    key: Annotated[str | None, typer.Option(help="A test key with scope read (TOCSIN_API_KEY).")] = None,
+) -> None:
+    """Send the webhooks of a test key to a port of this machine, until Ctrl-C. Nobody needs to reach you."""
+    from tocsin.cli import listening  # noqa: PLC0415 - only when asked for
+
+    listening.listen(target, secret=secret, endpoint=endpoint, url=url, key=key)
