@@ -161,6 +161,7 @@ class Attempts:
 
     def _note_unprepared(self, delivery: Delivery, answer: NotSent | Rejected) -> None:
         delivery.tries.append(Try(ATTACHMENTS, answer, delivery.preparing_took, delivery.attempt))
+        self._pool.lines.not_taken(ATTACHMENTS, answer)
 
     def _after(self, delivery: Delivery, *, somebody_left: bool) -> Finish | Retry | FailOver | Defer:
         job, tries, attempt = delivery.job, delivery.tries, delivery.attempt
