@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from tocsin.contracts.vocabulary import Channel
 from tocsin.database import Database, DatabaseSettings
+from tocsin.dispatch_inapp.box_socket import PATH, BoxSocket
 from tocsin.dispatch_inapp.changing_items import ChangingItems
 from tocsin.dispatch_inapp.event_stream import EventStreams
 from tocsin.dispatch_inapp.items_api import Changed, changing_routes, reading_routes
@@ -77,6 +78,7 @@ def create_app(
     streams = EventStreams(reading=reading, watchers=watchers or Watchers(), clock=clock)
     tickets = Tickets(seal=seal or Seal([]), clock=clock)
     app.include_router(stream_routes(streams=streams, tickets=tickets))
+    app.state.sockets = {PATH: BoxSocket(streams=streams, tickets=tickets, gate=gate, service=SERVICE)}
     return app
 
 

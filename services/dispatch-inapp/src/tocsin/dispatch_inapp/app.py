@@ -66,5 +66,5 @@ def build(settings: InappSettings) -> Service:
             FunctionComponent(name="telling of changes", run=telling.run),
             boxes,
         ],
-        api=Api(app=app, settings=settings.http),
+        api=Api(app=app, settings=settings.http, sockets=app.state.sockets),
     )

@@ -1,8 +1,8 @@
-"""A box as it moves, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+"""A box as it moves: events, the same for each way in which they are told."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -19,6 +19,17 @@ AT_ONCE: Final = 100
 _ALL: Final = ItemFilter()
 
 
+class BoxEvent(NamedTuple):
+    """One event. `data` is JSON on one line; `id` is the number of an item that is new."""
+
+    name: str
+    data: str
+    id: int | None = None
+
+
+EXPIRED: Final = BoxEvent("expired", "{}")
+
+
 class EventStreams:
     """Streams of boxes: what was missed is read from the tables, so a stream that begins again at a number misses and repeats nothing."""
 
@@ -27,8 +38,11 @@ class EventStreams:
         self._watchers = watchers
         self._clock = clock
 
-    async def events(self, holder: TokenHolder, *, after: int | None) -> AsyncIterator[bytes]:
-        """Until the token expires, the process stops, or the caller leaves. Without `after` it begins with what comes next."""
+    async def events(self, holder: TokenHolder, *, after: int | None) -> AsyncGenerator[BoxEvent | None]:
+        """Until the token expires, the process stops, or the caller leaves; None where there was nothing for `ALIVE_SECONDS`.
+
+        Without `after` it begins with what comes next.
+        """
         with self._watching(holder) as watcher:
             counts = await self._reading.counts(holder.tenant, holder.recipient)
             last = counts.last_seq if after is None else after
@@ -46,15 +60,15 @@ class EventStreams:
                     )
                 seconds = (holder.expires_at - self._clock.now()).total_seconds()
                 if seconds <= 0:
-                    yield b"event: expired\ndata: {}\n\n"
+                    yield EXPIRED
                     return
                 moved = await watcher.until_moved(seconds=min(ALIVE_SECONDS, seconds))
                 if watcher.ended:
                     return
                 if not moved:
-                    yield b": here\n\n"
+                    yield None
 
-    async def _new_items(self, holder: TokenHolder, last: int) -> AsyncIterator[tuple[int, bytes]]:
+    async def _new_items(self, holder: TokenHolder, last: int) -> AsyncIterator[tuple[int, BoxEvent]]:
         while True:
             items = await self._reading.after(
                 holder.tenant, holder.recipient, _ALL, now=self._clock.now(), after=last, limit=AT_ONCE
@@ -65,7 +79,7 @@ class EventStreams:
                 return
             last = items[-1].seq
 
-    async def _changed(self, holder: TokenHolder, watcher: Watcher) -> list[bytes]:
+    async def _changed(self, holder: TokenHolder, watcher: Watcher) -> list[BoxEvent]:
         ids = [UUID(item) for item in watcher.changed()]
         if not ids:
             return []
@@ -81,10 +95,5 @@ class EventStreams:
             self._watchers.leave(holder.tenant, holder.recipient, watcher)
 
 
-def _event(name: str, body: BaseModel, *, id_: int | None = None) -> bytes:
-    """JSON has no line break of its own, so it is one line of `data`."""
-    lines = [f"event: {name}"]
-    if id_ is not None:
-        lines.append(f"id: {id_}")
-    lines.append(f"data: {body.model_dump_json(exclude_none=True)}")
-    return ("\n".join(lines) + "\n\n").encode()
+def _event(name: str, body: BaseModel, *, id_: int | None = None) -> BoxEvent:
+    return BoxEvent(name, body.model_dump_json(exclude_none=True), id_)
