@@ -2,7 +2,7 @@
 
 It passes bytes on. Request line, header fields and bodies arrive as they were sent, in both directions; only what is about one
 connection (`Connection` and what it names, trailers) ends here, and each request has a connection of its own to its service. The paths
-of providers' callbacks lose their first word, as they do at the Gateway.
+of providers' callbacks lose their first word, as they do at the Gateway. At one path a client may ask for a WebSocket; what follows are bytes.
 """
 
 import asyncio
@@ -33,10 +33,17 @@ OWNERS: tuple[tuple[str, str], ...] = (
 SHORTENED = frozenset(("dispatch-email-callbacks", "dispatch-sms-callbacks"))
 """Services that know their paths without the first word."""
 
+SOCKET = "/v1/inbox/socket"
+"""Where a client may ask for a WebSocket."""
+
 BODY_ENDS_WITHIN = 1.0
 """Seconds that the rest of a request's body may take after its answer. Later the connection is closed."""
 _DOTS = frozenset((".", ".."))
 _BROKEN = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, MalformedMessage)
+
+
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+"""Of a connection."""
 
 
 def owner(path: str) -> str | None:
@@ -127,6 +134,9 @@ class Entry:
         except OSError:
             await _not_answered(writer, name)
             return False
+        if _path(target) == SOCKET and head.values(b"upgrade") == [b"websocket"]:
+            await _tunnel(head, (reader, writer), (service_reader, service_writer))
+            return False
         sending = asyncio.create_task(_send(head, body, reader, service_writer))
         try:
             answered = await _answer(service_reader, writer, method=method, closing=closing)
@@ -173,6 +183,28 @@ async def _send(head: Head, body: Body, client: asyncio.StreamReader, service: a
         except (asyncio.IncompleteReadError, MalformedMessage):
             service.transport.abort()
             raise
+
+
+async def _tunnel(head: Head, client: Ends, service: Ends) -> None:
+    """The request as it came, then bytes in both directions until one of the two ends."""
+    service[1].write(b"\r\n".join((head.first, *head.lines, b"", b"")))
+    ways = {
+        asyncio.create_task(_all_of(client[0], service[1])),
+        asyncio.create_task(_all_of(service[0], client[1])),
+    }
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        await _closed(service[1])
+
+
+async def _all_of(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+    while piece := await source.read(LARGEST_HEAD):
+        to.write(piece)
+        await to.drain()
 
 
 async def _answer(
