@@ -134,22 +134,32 @@ class Entry:
         except OSError:
             await _not_answered(writer, name)
             return False
+        client, ends = (reader, writer), (service_reader, service_writer)
         if _path(target) == SOCKET and head.values(b"upgrade") == [b"websocket"]:
-            await _tunnel(head, (reader, writer), (service_reader, service_writer))
+            await _tunnel(head, client, ends)
+            follows = False
+        else:
+            follows = await _passed_on(head, body, client, ends, name=name, closing=closing)
+        return follows and not closing
+
+
+async def _passed_on(
+    head: Head, body: Body, client: Ends, service: Ends, *, name: str, closing: bool
+) -> bool:
+    """The request, and its answer back; whether both came to their ends."""
+    sending = asyncio.create_task(_send(head, body, client[0], service[1]))
+    try:
+        method = head.first.split(b" ")[0]
+        answered = await _answer(service[0], client[1], method=method, closing=closing)
+        if answered is None:
+            await _not_answered(client[1], name)
             return False
-        sending = asyncio.create_task(_send(head, body, reader, service_writer))
-        try:
-            answered = await _answer(service_reader, writer, method=method, closing=closing)
-            if answered is None:
-                await _not_answered(writer, name)
-                return False
-            await asyncio.wait({sending}, timeout=BODY_ENDS_WITHIN)
-            whole = sending.done() and sending.exception() is None
-            return answered and whole and not closing
-        finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
-            await _closed(service_writer)
+        await asyncio.wait({sending}, timeout=BODY_ENDS_WITHIN)
+        return answered and sending.done() and sending.exception() is None
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await _closed(service[1])
 
 
 async def _let_read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
