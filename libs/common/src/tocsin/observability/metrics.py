@@ -138,6 +138,7 @@ sent_on_stale_copy = Counter("tocsin_sent_on_stale_copy", "Calls to a provider f
 waiting_for_copy = Gauge("tocsin_waiting_for_copy", "Optional messages that wait until the copies of stops and cancels are young enough", ["component", "lane"])
 inbox_items_stored = Counter("tocsin_inbox_items_stored", "Items written to inboxes: new ones, and repeated ones, which stood already", ["result"])
 inbox_streams = Gauge("tocsin_inbox_streams", "Streams of inboxes that this process holds open")
+inbox_streams_waiting = Gauge("tocsin_inbox_streams_waiting", "Streams of inboxes that wait for their turn to read their box")
 inbox_oldest_change_seconds = Gauge("tocsin_inbox_oldest_change_seconds", "Age of the oldest thing that a recipient did with an item and that is not told to status yet; 0 when none waits")
 provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
 provider_calls = Gauge("tocsin_provider_calls", "Calls to a provider under way", ["channel", "provider"])

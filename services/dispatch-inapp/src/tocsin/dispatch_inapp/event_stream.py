@@ -7,9 +7,11 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from tocsin.dispatch_inapp.item_rows import Counts
 from tocsin.dispatch_inapp.live_boxes import Watcher, Watchers
 from tocsin.dispatch_inapp.reading_items import ItemFilter, ReadingItems
 from tocsin.dispatch_inapp.responses import counts_body, item_body
+from tocsin.dispatch_inapp.turns import Turns
 from tocsin.runtime import Clock
 from tocsin.trust import TokenHolder
 
@@ -33,9 +35,10 @@ EXPIRED: Final = BoxEvent("expired", "{}")
 class EventStreams:
     """Streams of boxes: what was missed is read from the tables, so a stream that begins again at a number misses and repeats nothing."""
 
-    def __init__(self, *, reading: ReadingItems, watchers: Watchers, clock: Clock) -> None:
+    def __init__(self, *, reading: ReadingItems, watchers: Watchers, turns: Turns, clock: Clock) -> None:
         self._reading = reading
         self._watchers = watchers
+        self._turns = turns
         self._clock = clock
 
     async def events(self, holder: TokenHolder, *, after: int | None) -> AsyncGenerator[BoxEvent | None]:
@@ -44,7 +47,7 @@ class EventStreams:
         Without `after` it begins with what comes next.
         """
         with self._watching(holder) as watcher:
-            counts = await self._reading.counts(holder.tenant, holder.recipient)
+            counts = await self._counts(holder)
             last = counts.last_seq if after is None else after
             yield _event("counts", counts_body(counts))
             moved = after is not None
@@ -55,9 +58,7 @@ class EventStreams:
                         yield event
                     for event in await self._changed(holder, watcher):
                         yield event
-                    yield _event(
-                        "counts", counts_body(await self._reading.counts(holder.tenant, holder.recipient))
-                    )
+                    yield _event("counts", counts_body(await self._counts(holder)))
                 seconds = (holder.expires_at - self._clock.now()).total_seconds()
                 if seconds <= 0:
                     yield EXPIRED
@@ -70,9 +71,10 @@ class EventStreams:
 
     async def _new_items(self, holder: TokenHolder, last: int) -> AsyncIterator[tuple[int, BoxEvent]]:
         while True:
-            items = await self._reading.after(
-                holder.tenant, holder.recipient, _ALL, now=self._clock.now(), after=last, limit=AT_ONCE
-            )
+            async with self._turns:
+                items = await self._reading.after(
+                    holder.tenant, holder.recipient, _ALL, now=self._clock.now(), after=last, limit=AT_ONCE
+                )
             for item in items:
                 yield item.seq, _event("item", item_body(item), id_=item.seq)
             if len(items) < AT_ONCE:
@@ -83,8 +85,13 @@ class EventStreams:
         ids = [UUID(item) for item in watcher.changed()]
         if not ids:
             return []
-        items = await self._reading.of_ids(holder.tenant, holder.recipient, ids, now=self._clock.now())
+        async with self._turns:
+            items = await self._reading.of_ids(holder.tenant, holder.recipient, ids, now=self._clock.now())
         return [_event("changed", item_body(item)) for item in items]
+
+    async def _counts(self, holder: TokenHolder) -> Counts:
+        async with self._turns:
+            return await self._reading.counts(holder.tenant, holder.recipient)
 
     @contextmanager
     def _watching(self, holder: TokenHolder) -> Iterator[Watcher]:
