@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -24,6 +24,7 @@ from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.dispatch_email.composing import composed
 from tocsin.dispatch_email.smtp import SmtpConfig, SmtpProvider
+from tocsin.dispatch_inapp.new_item import new_item
 from tocsin.dispatch_push.fcm import FcmProvider
 from tocsin.dispatch_sms.sms_job import text_of
 from tocsin.dispatch_sms.twilio import TwilioConfig, TwilioProvider
@@ -297,6 +298,10 @@ def _sms(job: Job) -> Any:
     return request if isinstance(request, Rejected) else request.content
 
 
+def _item(job: Job) -> Any:
+    return new_item(job, cast("Any", job.private.content), provider="inbox", now=AT, keep=timedelta(days=90))
+
+
 READINGS: dict[tuple[str, str], Reading] = {
     ("ledger", "status"): ledger_row,
     ("ledger", "decision"): ledger_row,
@@ -325,6 +330,8 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("dispatch-push", "job_push"): _handed_over(
         lambda job: _FCM._message(job, cast("Any", job.private.content))
     ),
+    ("dispatch-inapp", "job_inapp"): _handed_over(_item),
+    ("dispatch-inapp", "cancellation"): cancelled,
     ("dispatch-webhook", "job_webhook"): _handed_over(
         lambda job: (body_of(job, cast("Any", job.private.content)), job.address_key)
     ),

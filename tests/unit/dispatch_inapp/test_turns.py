@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from prometheus_client import REGISTRY
 
 from tocsin.dispatch_inapp.turns import Turns
@@ -38,10 +39,8 @@ async def test_the_others_wait_in_their_order_and_are_counted():
 async def test_who_fails_gives_its_turn_back():
     turns = Turns(most=1)
     for _ in range(3):
-        try:
-            async with turns:
-                raise TimeoutError
-        except TimeoutError:
-            pass
+        with pytest.raises(TimeoutError):
+            async with turns, asyncio.timeout(0):
+                await asyncio.Event().wait()
     async with turns:
         assert waiting() == 0
