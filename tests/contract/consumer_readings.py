@@ -323,6 +323,8 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("scheduler", "timer"): timer,
     ("dispatch-email", "job_email"): _handed_over(lambda job: repr(composed(job, _SMTP._envelope))),
     ("dispatch-email", "cancellation"): cancelled,
+    ("dispatch-inapp", "job_inapp"): _handed_over(_item),
+    ("dispatch-inapp", "cancellation"): cancelled,
     ("dispatch-sms", "cancellation"): cancelled,
     ("dispatch-push", "cancellation"): cancelled,
     ("dispatch-sms", "job_sms"): _handed_over(_sms),
@@ -330,8 +332,6 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("dispatch-push", "job_push"): _handed_over(
         lambda job: _FCM._message(job, cast("Any", job.private.content))
     ),
-    ("dispatch-inapp", "job_inapp"): _handed_over(_item),
-    ("dispatch-inapp", "cancellation"): cancelled,
     ("dispatch-webhook", "job_webhook"): _handed_over(
         lambda job: (body_of(job, cast("Any", job.private.content)), job.address_key)
     ),

@@ -2,7 +2,7 @@
 
 It passes bytes on. Request line, header fields and bodies arrive as they were sent, in both directions; only what is about one
 connection (`Connection` and what it names, trailers) ends here, and each request has a connection of its own to its service. The paths
-of providers' callbacks lose their first word, as they do at the Gateway. At one path a client may ask for a WebSocket; what follows are bytes.
+of providers' callbacks lose their first word, as they do at the Gateway.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ SHORTENED = frozenset(("dispatch-email-callbacks", "dispatch-sms-callbacks"))
 """Services that know their paths without the first word."""
 
 SOCKET = "/v1/inbox/socket"
-"""Where a client may ask for a WebSocket."""
+"""Where a client may ask for a WebSocket; what follows the request are bytes, in both directions."""
 
 BODY_ENDS_WITHIN = 1.0
 """Seconds that the rest of a request's body may take after its answer. Later the connection is closed."""
