@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from tocsin.contracts.attachments import GivenAttachment
 from tocsin.contracts.recipients import GivenRecipient
 from tocsin.contracts.vocabulary import Lane
 
@@ -11,6 +12,10 @@ NOTIFICATION_REQUESTED = "tocsin.notification.requested.v1"
 """The type of the direct request; its data is a `NotificationRequest`."""
 CANCELLATION_REQUESTED = "tocsin.cancellation.requested.v1"
 """The type of the event that takes back what was sent before it; its data is a `CancellationRequest`."""
+ENDPOINT_FAILING = "tocsin.webhook.endpoint.failing.v1"
+"""Tocsin's own, to a tenant: an endpoint of its webhooks fails, and will be disabled."""
+ENDPOINT_DISABLED = "tocsin.webhook.endpoint.disabled.v1"
+"""Tocsin's own, to a tenant: an endpoint of its webhooks has failed for too long and was disabled."""
 
 
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -49,6 +54,8 @@ class NotificationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forb
     """Seconds after the event. At most one of the two says when it is sent; without them, at once."""
     cancel_key: str | None = None
     """Under which it may be cancelled; in place of the event's `cancelkey`."""
+    attachments: list[GivenAttachment] = []
+    """Files for its mails. `contracts.values.attachments` says what they may be."""
 
 
 class CancellationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tocsin.contracts.cancellations import Cancellation
-from tocsin.contracts.channels import DISPATCHERS_WITH_DIRECTORY, KEEPERS
+from tocsin.contracts.channels import CHANNELS, DISPATCHERS_WITH_DIRECTORY, KEEPERS
 from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import Event
 from tocsin.contracts.inbox import BoxMoved
@@ -73,6 +73,13 @@ class Group:
     stored: bool = False
 
 
+def _readers_of_jobs(channel: Channel) -> tuple[str, ...]:
+    """Its dispatcher. The ledger shows a tenant what its endpoints would have got for messages of test keys."""
+    return (
+        (channel.dispatcher, "ledger") if CHANNELS[channel].address.held_by_tenant else (channel.dispatcher,)
+    )
+
+
 class Topics:
     """Every topic and group under one prefix."""
 
@@ -131,7 +138,7 @@ class Topics:
         for lane in Lane:
             yield Topic(
                 name=self.events(lane), family="events", lane=lane, record=Event, key="any", public=True,
-                writers=(PRODUCERS, "ingest"), readers=("router", "ledger"), retention_ms=7 * DAY_MS, max_message_bytes=MIB,
+                writers=(PRODUCERS, "ingest", "router"), readers=("router", "ledger"), retention_ms=7 * DAY_MS, max_message_bytes=MIB,
             )  # fmt: skip
             yield Topic(
                 name=self.intents(lane), family="intents", lane=lane, record=IntentRecord, key="tenant/recipient, or tenant/event",
@@ -140,7 +147,7 @@ class Topics:
             for channel in Channel:
                 yield Topic(
                     name=self.jobs(channel, lane), family="jobs", lane=lane, channel=channel, record=Job, key="tenant/recipient",
-                    writers=("router", "scheduler"), readers=(channel.dispatcher,), retention_ms=7 * DAY_MS, max_message_bytes=2 * MIB,
+                    writers=("router", "scheduler"), readers=_readers_of_jobs(channel), retention_ms=7 * DAY_MS, max_message_bytes=2 * MIB,
                 )  # fmt: skip
             yield Topic(
                 name=self.timers(lane), family="timers", lane=lane, record=TimerRecord, key="tenant/recipient",

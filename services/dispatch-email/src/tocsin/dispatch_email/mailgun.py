@@ -6,12 +6,14 @@ unsubscribes, and tell Mailgun who reads what.
 """
 
 from base64 import b64encode
+from collections.abc import Sequence
 from secrets import token_hex
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig, one_word
+from tocsin.channel.preparation import File
 from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.ascii_mail import ascii_mail
@@ -53,10 +55,17 @@ class MailgunProvider(HttpMailProvider):
         self._headers = {"Authorization": f"Basic {login}", "Accept": "application/json"}
 
     def request(
-        self, job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress
+        self,
+        job: Job,
+        content: EmailContent,
+        sender: SenderIdentity,
+        to: MailAddress,
+        files: Sequence[File] = (),
     ) -> MailRequest | Rejected:
         """A form with the recipient, the options and the mail as a file."""
-        mail = ascii_mail(job, content, sender, to, clock=self._clock, provider="Mailgun", largest=LARGEST)
+        mail = ascii_mail(
+            job, content, sender, to, clock=self._clock, provider="Mailgun", largest=LARGEST, files=files
+        )
         if isinstance(mail, Rejected):
             return mail
         fields = {"to": to.wire.decode(), **_UNTRACKED}

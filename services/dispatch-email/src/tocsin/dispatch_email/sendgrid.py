@@ -1,10 +1,12 @@
 """Provider kind `sendgrid`: the v3 Mail Send API (https://www.twilio.com/docs/sendgrid/api-reference/mail-send)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig, one_word
+from tocsin.channel.preparation import File
 from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
@@ -38,10 +40,15 @@ class SendGridProvider(HttpMailProvider):
         }
 
     def request(
-        self, job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress
+        self,
+        job: Job,
+        content: EmailContent,
+        sender: SenderIdentity,
+        to: MailAddress,
+        files: Sequence[File] = (),
     ) -> MailRequest | Rejected:
         """A Mail Send."""
-        body = mail_send_body(job, content, sender, to, ref=self.seal_ref(job))
+        body = mail_send_body(job, content, sender, to, ref=self.seal_ref(job), files=files)
         return body if isinstance(body, Rejected) else self.mail_send(body)
 
     def mail_send(self, body: bytes) -> MailRequest:

@@ -3,6 +3,7 @@
 The mail goes as it does by SMTP: `Content.Raw.Data` holds our own bytes. SES puts a Message-ID of its own into it.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from pydantic import Field
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected
 from tocsin.channel.aws_account import AwsConfig
 from tocsin.channel.aws_signature import signed_headers
+from tocsin.channel.preparation import File
 from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
@@ -45,7 +47,12 @@ class SesProvider(HttpMailProvider):
         self._credentials = config.credentials
 
     def request(
-        self, job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress
+        self,
+        job: Job,
+        content: EmailContent,
+        sender: SenderIdentity,
+        to: MailAddress,
+        files: Sequence[File] = (),
     ) -> MailRequest | Rejected:
         """A signed SendEmail."""
         mail = ascii_mail(
@@ -57,6 +64,7 @@ class SesProvider(HttpMailProvider):
             provider="SES",
             largest=LARGEST,
             ref=self.seal_ref(job),
+            files=files,
         )
         if isinstance(mail, Rejected):
             return mail

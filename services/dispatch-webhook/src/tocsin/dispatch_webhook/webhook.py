@@ -16,11 +16,12 @@ from tocsin.channel.guarded_http import AllowedTargets, TargetForbidden, guarded
 from tocsin.channel.http import retry_after
 from tocsin.contracts.directory import WebhookEndpointRecord
 from tocsin.contracts.jobs import Job, WebhookContent
+from tocsin.contracts.limits import RENDERED_PART_BYTES
 from tocsin.contracts.vocabulary import Lane, Reason
+from tocsin.contracts.webhook_body import body_of
+from tocsin.contracts.webhook_signature import signature_headers
 from tocsin.dispatch_webhook.endpoints import Endpoints
-from tocsin.dispatch_webhook.signature import signature_headers
 from tocsin.dispatch_webhook.webhook_answers import answer_of, not_answered
-from tocsin.dispatch_webhook.webhook_message import body_of
 from tocsin.observability import get_logger
 from tocsin.runtime import Clock
 from tocsin.runtime.bounds import CRITICAL
@@ -81,7 +82,7 @@ class WebhookProvider:
         if endpoint is None or not endpoint.enabled:
             detail = "The endpoint was deleted." if endpoint is None else "The endpoint is disabled."
             return Rejected(reason=Reason.ENDPOINT_DISABLED, detail=detail)
-        return await self._posted(job, endpoint, body_of(job, content))
+        return await self._posted(job, endpoint, body_of(job))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -130,4 +131,5 @@ def webhook_kind(endpoints: Endpoints, allowed: AllowedTargets) -> ProviderKind[
         config=WebhookConfig,
         create=partial(WebhookProvider, endpoints=endpoints, allowed=allowed),
         idempotency=Idempotency.COLLAPSE,
+        limit=f"{RENDERED_PART_BYTES // 1024} KiB a part of its template",
     )

@@ -62,8 +62,9 @@ def write_providers(
         "kind": "slack_webhook",
         "hosts": ["hooks.slack.com", "127.0.0.1", "localhost"],
     }
+    workflows: Entry = {"name": "catcher-teams", "kind": "teams", "hosts": ["127.0.0.1", "localhost"]}
     with (folder / "chat.toml").open("a") as file:
-        file.write(_toml(webhooks))
+        file.write(_toml(webhooks) + _toml(workflows))
     if apns is not None:
         url, key = apns
         iphones: Entry = {
