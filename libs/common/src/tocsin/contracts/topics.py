@@ -63,12 +63,14 @@ class Topic:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """One consumer group, its topics, and whether its commits carry an outcome position as metadata."""
+    """One consumer group, its topics, whether its commits carry an outcome position as metadata, and whether its positions lie with rows in
+    its service's database (`stored`)."""
 
     name: str
     service: str
     topics: tuple[str, ...]
     outcome_topic: str | None = None
+    stored: bool = False
 
 
 def _readers_of_jobs(channel: Channel) -> tuple[str, ...]:
@@ -189,6 +191,7 @@ class Topics:
                 name=self.group("ledger", "dead"),
                 service="ledger",
                 topics=tuple(self.dead(service) for service in SET_ASIDE),
+                stored=True,
             )
         ]
 
@@ -201,7 +204,12 @@ class Topics:
                 topics=(self.events(lane), self.intents(lane)),
             ),
             Group(name=self.group("router-feedback", lane), service="router", topics=(status,)),
-            Group(name=self.group("scheduler", lane), service="scheduler", topics=(self.timers(lane),)),
+            Group(
+                name=self.group("scheduler", lane),
+                service="scheduler",
+                topics=(self.timers(lane),),
+                stored=True,
+            ),
             *(
                 Group(
                     name=self.group(channel.dispatcher, lane),
@@ -211,5 +219,5 @@ class Topics:
                 )
                 for channel in Channel
             ),
-            Group(name=self.group("ledger", lane), service="ledger", topics=(status,)),
+            Group(name=self.group("ledger", lane), service="ledger", topics=(status,), stored=True),
         )
