@@ -9,6 +9,7 @@ from pydantic import Field
 
 from tocsin.channel import Accepted, Answer, Idempotency, InstanceConfig, ProviderKind, Rejected
 from tocsin.contracts.jobs import InappContent, Job
+from tocsin.contracts.limits import ACTIONS_PER_MESSAGE, INBOX_CONTENT_BYTES
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dispatch_inapp.answers import answer_to
 from tocsin.dispatch_inapp.item_batches import MOST, ItemBatches, WaitingItem
@@ -97,4 +98,12 @@ class InboxProvider:
 
 def kinds_for(make: Callable[[InboxConfig, Clock], InboxProvider]) -> Mapping[str, ProviderKind[Any]]:
     """The adapters of this dispatcher: one."""
-    return {KIND: ProviderKind(config=InboxConfig, create=make, idempotency=Idempotency.ONCE)}
+    kind = ProviderKind(
+        config=InboxConfig,
+        create=make,
+        idempotency=Idempotency.ONCE,
+        title="Tocsin's own inbox",
+        limit=f"{INBOX_CONTENT_BYTES // 1024} KiB an item",
+        actions=f"{ACTIONS_PER_MESSAGE} buttons",
+    )
+    return {KIND: kind}

@@ -16,6 +16,7 @@ from tocsin.channel.guarded_http import AllowedTargets, TargetForbidden, guarded
 from tocsin.channel.http import retry_after
 from tocsin.contracts.directory import WebhookEndpointRecord
 from tocsin.contracts.jobs import Job, WebhookContent
+from tocsin.contracts.limits import RENDERED_PART_BYTES
 from tocsin.contracts.vocabulary import Lane, Reason
 from tocsin.dispatch_webhook.endpoints import Endpoints
 from tocsin.dispatch_webhook.signature import signature_headers
@@ -130,4 +131,6 @@ def webhook_kind(endpoints: Endpoints, allowed: AllowedTargets) -> ProviderKind[
         config=WebhookConfig,
         create=partial(WebhookProvider, endpoints=endpoints, allowed=allowed),
         idempotency=Idempotency.COLLAPSE,
+        title="endpoints of tenants",
+        limit=f"{RENDERED_PART_BYTES // 1024} KiB a part",
     )
