@@ -77,19 +77,19 @@ def shared_taker() -> Iterator[Taker]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            self.send_response(taker.take(self.path, headers, body))
+            self.send_response(running.take(self.path, headers, body))
             self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *args: object) -> None:
             """Says nothing."""
 
-    taker = Taker()
+    running = Taker()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    taker.url = f"http://127.0.0.1:{server.server_port}"
+    running.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield taker
+    yield running
     server.shutdown()
     thread.join()
     server.server_close()
@@ -156,7 +156,7 @@ async def caught(catcher: RunningCatcher, kind: str, folder: Path, *, callbacks:
 
 
 def reader(kind: str, folder: Path) -> Receipts:
-    receipts = (OF_EMAIL | OF_SMS)[kind]  # type: ignore[operator]  # two dicts
+    receipts = OF_EMAIL[kind] if kind in OF_EMAIL else OF_SMS[kind]
     config = receipts.config.model_validate(READS[kind], context={"folder": folder})
     return receipts.create(config, SystemClock())
 
