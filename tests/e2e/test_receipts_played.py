@@ -1,5 +1,6 @@
 """The loop that a developer closes on a laptop: send through a provider's stand-in, play what it could tell, and read it in the timeline."""
 
+import json
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -23,6 +24,8 @@ PLAYS = {
     "catcher-sns": [],
 }
 """What each provider can tell of a message. SNS tells nothing."""
+WORDS_OF_PROVIDERS = ("catcher.example", "no such mailbox", "the catcher", "192.0.2.1")
+"""What stands in the callbacks beside the status: addresses that were clicked, sentences of servers, addresses of readers."""
 TEXTS = {"catcher-vonage", "catcher-aws-sms", "catcher-sns"}
 PARTS = {"email": {"subject": "Receipt", "text": "{{ data.order }}"}, "sms": {"body": "{{ data.order }}"}}
 
@@ -83,3 +86,6 @@ async def test_what_is_played_is_told_in_the_timeline(
         answer = await tocsin.catcher.put(f"{url}/receipts/{name}")
         assert answer.status_code == 204, answer.text
         await until(partial(told, name), seconds=60, every=0.1)
+    told_of = json.dumps(await tocsin.statuses(message["notification"]))
+    for words in WORDS_OF_PROVIDERS:
+        assert words not in told_of
