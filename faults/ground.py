@@ -16,15 +16,16 @@ from typing import Self
 import aiohttp
 import psutil
 
+from reached import REACHED, SERVICES
 from sinks.handle import Sinks
 from tocsin.contracts.topics import Topics
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import Lane
 from tocsin.dev import KafkaCluster, KafkaServer, PostgresServer, StartFailed
 from tocsin.dev.commands import run_command
 from tocsin.dev.installation import DATABASE, make_tenant, make_topics_and_tables, start_servers
 from tocsin.dev.processes import end, spawn
 from tocsin.dev.readiness import wait_until_ready
-from tocsin.dev.services import NAMES, PARTITIONS, LocalService, StackSettings, services
+from tocsin.dev.services import PARTITIONS, LocalService, StackSettings, services
 from tocsin.kafka import KafkaSettings
 
 TENANT, OTHER = "faults", "other"
@@ -160,7 +161,7 @@ class Ground:
 
     async def run(self, counts: Mapping[str, int]) -> None:
         """So many instances of each service run and are ready; without a number, one."""
-        for name in NAMES:
+        for name in SERVICES:
             for instance in self.of(name):
                 if instance.number <= counts.get(name, 1):
                     if not instance.wanted:
@@ -275,6 +276,8 @@ class Ground:
     def _make_instances(self, settings: StackSettings) -> None:
         for number in range(1, self.most + 1):
             for service in services(settings):
+                if service.name not in SERVICES:
+                    continue
                 log = self.folder / f"{service.name}-{number}.log"
                 self.instances[service.name, number] = Instance(_bounded(service), number, log)
 
@@ -310,7 +313,7 @@ class Ground:
 def _bounded(service: LocalService) -> LocalService:
     """A dispatcher has few deliveries unrecorded, so that the bound of what a crash repeats is a tight one; and what it puts off waits for
     seconds only, so that a scenario is over soon after its trouble."""
-    if service.name not in {channel.dispatcher for channel in Channel}:
+    if service.name not in {channel.dispatcher for channel in REACHED}:
         return service
     prefix = service.name.replace("-", "_").upper()
     return LocalService(

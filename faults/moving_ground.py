@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from reached import REACHED
 from tocsin.contracts.topics import DEFAULT_PREFIX, Topics
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import Lane
 from tocsin.dev.installation import topics_apply
 from twin_ground import TwinGround
 
@@ -18,7 +19,7 @@ class MovingGround(TwinGround):
     @property
     def of_second(self) -> Mapping[str, str]:
         """The other prefix, and more shards."""
-        services = ("ROUTER", "SCHEDULER", *(f"DISPATCH_{channel.upper()}" for channel in Channel))
+        services = ("ROUTER", "SCHEDULER", *(f"DISPATCH_{channel.upper()}" for channel in REACHED))
         return {"KAFKA_TOPIC_PREFIX": NEW, **{f"{name}_SHARDS": str(SHARDS) for name in services}}
 
     @property

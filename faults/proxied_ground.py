@@ -7,11 +7,9 @@ from typing import Final
 
 from ground import INSTANCES, PLACES, Ground
 from links import Network
-from reached import REACHED
-from tocsin.contracts.vocabulary import Channel
+from reached import REACHED, SERVICES
 from tocsin.dev import KafkaServer
 from tocsin.dev.processes import free_port
-from tocsin.dev.services import NAMES
 
 BROKER: Final = "broker"
 DATABASE: Final = "database"
@@ -34,7 +32,7 @@ class ProxiedGround(Ground):
         await self._way_out.enter_async_context(self.network)
         await super()._open()
         behind = await self._links()
-        for name in NAMES:
+        for name in SERVICES:
             first = self.instances[name, INSTANCES - 1]
             own = {key: value for key, value in behind.items() if key in first.service.env}
             first.service = replace(first.service, env={**first.service.env, **own})
@@ -57,6 +55,6 @@ class ProxiedGround(Ground):
             "DATABASE_URL": self.database.replace(f":{port}/", f":{database}/"),
             **{
                 f"DISPATCH_{channel.upper()}_PROVIDERS_FILE": str(providers / f"{channel}.toml")
-                for channel in Channel
+                for channel in REACHED
             },
         }

@@ -202,6 +202,13 @@ CHAT_ADDRESSES: Final[dict[str, dict[str, bool]]] = {
         "C024BE91L": False,
         "https://hooks.slack.com/services/T0/B0/x" + "y" * 2048: False,
     },
+    "teams": {
+        "https://prod-1.westeurope.logic.azure.com:443/workflows/0a/triggers/manual/paths/invoke?api-version=2016-06-01&sig=x_Y-z": True,
+        "https://default0a.1b.environment.api.powerplatform.com:443/powerautomate/automations/direct/workflows/0a/triggers/manual/paths/invoke?sig=x": True,
+        "sandbox-gone": True,
+        "https://prod-1.westeurope.logic.azure.com": False,
+        "19:channel@thread.tacv2": False,
+    },
     "of_tomorrow": {"anything:at/all": True, "with blanks": False},
 }
 """By kind: whether the address is taken, as it is written."""

@@ -4,13 +4,12 @@ import asyncio
 import random
 
 from ground import Instance
+from reached import REACHED, SERVICES
 from scenario import RECOVERY, Run, scenario
-from tocsin.contracts.vocabulary import Channel
-from tocsin.dev.services import NAMES
 
 RATE = 30.0
 SEED = 9
-DISPATCHERS = tuple(channel.dispatcher for channel in Channel)
+DISPATCHERS = tuple(channel.dispatcher for channel in REACHED)
 
 
 async def kill(run: Run, victim: Instance) -> None:
@@ -51,7 +50,7 @@ async def nothing_happens(run: Run) -> None:
         await asyncio.sleep(8)
 
 
-@scenario(two=NAMES)
+@scenario(two=SERVICES)
 async def anybody_is_killed(run: Run) -> None:
     """Any service is killed at random, twenty times."""
     chance = random.Random(SEED)

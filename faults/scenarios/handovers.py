@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Coroutine
 
 from ground import Instance
+from reached import SERVICES
 from scenario import RECOVERY, Run, scenario
 from scenarios.deaths import DISPATCHERS, RATE
 from sinks.behaviour import GOOD, Behaviour, Kind
 from tocsin.contracts.vocabulary import Channel
-from tocsin.dev.services import NAMES
 
 _SLOW = Behaviour(kind=Kind.SLOW, seconds=2.5)
 _FROZEN = 20.0  # seconds; a session lasts six
@@ -27,12 +27,12 @@ async def _roll_out(run: Run, *names: str) -> None:
             await _replace(run, instance)
 
 
-@scenario(two=NAMES, recovery=RECOVERY, nightly=True)
+@scenario(two=SERVICES, recovery=RECOVERY, nightly=True)
 async def roll_out_of_everything(run: Run) -> None:
     """Every service is replaced, one instance after the other: nothing is sent twice."""
     async with run.load.flowing(RATE):
         await asyncio.sleep(1)
-        await _roll_out(run, *NAMES)
+        await _roll_out(run, *SERVICES)
         await asyncio.sleep(1)
 
 

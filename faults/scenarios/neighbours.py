@@ -8,11 +8,11 @@ from load import Sent
 from reached import REACHED
 from scenario import Run, scenario
 from sinks.behaviour import GOOD, MUTE
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import Lane
 from tocsin.testing.until import until
 from waits import TURN_SECONDS, TURNS, expect_no_slower, waits_of
 
-DEFAULTS = {f"DISPATCH_{channel.upper()}_MAX_UNRECORDED": "128" for channel in Channel}
+DEFAULTS = {f"DISPATCH_{channel.upper()}_MAX_UNRECORDED": "128" for channel in REACHED}
 
 
 async def _hang(run: Run, channels: Sequence[str], *, backlog: int = 0) -> None:

@@ -6,11 +6,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from cluster_ground import ClusterGround
+from reached import SERVICES
 from scenario import Run, scenario
 from scenarios.deaths import DISPATCHERS, RATE
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.dev.services import NAMES
 from tocsin.testing.until import until
 
 _NODES = 3
@@ -56,7 +56,7 @@ async def disk_of_one_node_is_full(run: Run) -> None:
         await asyncio.sleep(3)
 
 
-@scenario(two=NAMES, ground=ClusterGround, own_ground=True, patience=240, nightly=True)
+@scenario(two=SERVICES, ground=ClusterGround, own_ground=True, patience=240, nightly=True)
 async def zone_is_lost(run: Run) -> None:
     """One of three brokers, one of two instances of every service and the database die at once; the database is back after 15 s."""
     ground = run.ground

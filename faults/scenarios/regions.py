@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from load import Sent
 from overdue import without_end
+from reached import SERVICES
 from region_ground import RegionGround
 from scenario import Run, scenario
-from tocsin.dev.services import APIS, NAMES
+from tocsin.dev.services import APIS
 from tocsin.testing.until import until
 from twin_ground import SECOND
 
@@ -69,7 +70,7 @@ async def _start(ground: RegionGround) -> None:
     """The router first: what changed since the dump is not in its database, and everybody's copy becomes what that holds."""
     await ground.start_all(ground.second("router"))
     await ground.command_of_second("tocsin.cli", "directory", "republish")
-    await ground.start_all(ground.second(*(name for name in NAMES if name != "router")))
+    await ground.start_all(ground.second(*(name for name in SERVICES if name != "router")))
     ground.answering = dict.fromkeys(APIS, SECOND)
 
 

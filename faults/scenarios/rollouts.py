@@ -15,12 +15,13 @@ from typing import Any
 from checker import CRITICAL, percentile
 from former_release import former_release, unpack
 from ground import Ground, Instance
+from reached import REACHED, SERVICES
 from rebalances import generations, rebalances
 from scenario import RECOVERY, Run, scenario
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.vocabulary import Lane
 from tocsin.dev.commands import run_command
 from tocsin.dev.installation import topics_apply
-from tocsin.dev.services import NAMES, StackSettings
+from tocsin.dev.services import StackSettings
 from waits import waits_of
 
 REPLICAS = 2
@@ -36,7 +37,7 @@ PRE_STOP = 5.0
 CRITICAL_RATE, TRANSACTIONAL_RATE = 24.0, 8.0
 SHORT = 0.25
 """So much of these rates where other tests run beside."""
-SHARDS = {f"{name}_SHARDS": "4" for name in ("ROUTER", "SCHEDULER", *(f"DISPATCH_{channel.upper()}" for channel in Channel))}  # fmt: skip
+SHARDS = {f"{name}_SHARDS": "4" for name in ("ROUTER", "SCHEDULER", *(f"DISPATCH_{channel.upper()}" for channel in REACHED))}  # fmt: skip
 """As the manifests have it: two Pods for four shards, so that newcomers get a share."""
 WAVES = {"WAVE_SECONDS": "4"}
 
@@ -167,27 +168,36 @@ async def _roll_out_all(run: Run, *, surge: int) -> None:
     async with _load(run):
         took = [
             seconds
-            for name in NAMES
+            for name in SERVICES
             for seconds in await _roll_out(run, ground, ground.pairs(name), surge=surge)
         ]
     run.notes.append(f"a new process was ready after {min(took):.1f} to {max(took):.1f} s")
 
 
-@scenario(two=NAMES, recovery=RECOVERY, settings=SHARDS, ground=RolloutGround, nightly=True, own_ground=True)
+@scenario(
+    two=SERVICES, recovery=RECOVERY, settings=SHARDS, ground=RolloutGround, nightly=True, own_ground=True
+)
 async def rolling_update_one_by_one(run: Run) -> None:
     """Every Deployment is rolled with `maxSurge: 1`: a new Pod, an old one less, and so on."""
     await _roll_out_all(run, surge=1)
 
 
 @scenario(
-    two=NAMES, recovery=RECOVERY, settings=SHARDS | WAVES, ground=RolloutGround, nightly=True, own_ground=True
+    two=SERVICES,
+    recovery=RECOVERY,
+    settings=SHARDS | WAVES,
+    ground=RolloutGround,
+    nightly=True,
+    own_ground=True,
 )
 async def rolling_update_in_waves(run: Run) -> None:
     """The same as the manifests have it, with `maxSurge: 100%` and WAVE_SECONDS: who comes or goes at about the same time does it in one moment."""
     await _roll_out_all(run, surge=REPLICAS)
 
 
-@scenario(two=NAMES, recovery=RECOVERY, settings=SHARDS, ground=UpgradeGround, nightly=True, own_ground=True)
+@scenario(
+    two=SERVICES, recovery=RECOVERY, settings=SHARDS, ground=UpgradeGround, nightly=True, own_ground=True
+)
 async def upgrade_from_the_former_release(run: Run) -> None:
     """Topics and tables are brought to this release, then one of two instances of every service, then the other: both releases side by side."""
     ground = run.ground
@@ -196,7 +206,7 @@ async def upgrade_from_the_former_release(run: Run) -> None:
     async with _load(run):
         await ground.upgrade()
         for turn in range(REPLICAS):
-            for name in NAMES:
+            for name in SERVICES:
                 await _roll_out(run, ground, ground.pairs(name)[turn : turn + 1], surge=1)
             await asyncio.sleep(5)
 
@@ -210,5 +220,5 @@ async def upgrade_in_short(run: Run) -> None:
     async with _load(run, SHORT):
         await ground.upgrade()
         async with asyncio.TaskGroup() as deployments:
-            for name in NAMES:
+            for name in SERVICES:
                 deployments.create_task(_roll_out(run, ground, ground.pairs(name), surge=1))

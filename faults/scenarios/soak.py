@@ -7,9 +7,9 @@ import time
 
 import psutil
 
+from reached import SERVICES
 from scenario import Run, scenario
 from scenarios.deaths import RATE, kill
-from tocsin.dev.services import NAMES
 
 _SECONDS = float(os.environ.get("SOAK_SECONDS", "1800"))
 _KILL_EVERY = 45.0
@@ -18,7 +18,7 @@ _SETTLED = 60.0
 _SLOPE = 20.0  # MB an hour
 
 
-@scenario(two=NAMES, nightly=True, patience=300)
+@scenario(two=SERVICES, nightly=True, patience=300)
 async def soak(run: Run) -> None:
     """Half an hour at half load, somebody killed every 45 s: memory stays flat, nothing is lost."""
     chance = random.Random(30)

@@ -93,11 +93,8 @@ class Sinks:
                 )
                 texts[channel] += "\n".join(("[[providers]]", *lines, "", ""))
             texts["email"] += self._sendgrid(name, self.ports[name]["sendgrid"], max_in_flight)
-        # Nothing of the proving ground is sent to a chat; its dispatcher runs all the same.
-        texts["chat"] = '[[providers]]\nname = "none"\nkind = "slack_webhook"\n'
         for channel, text in texts.items():
             (folder / f"{channel}.toml").write_text(text)
-        (folder / "webhook.toml").write_text('[[providers]]\nname = "main"\nkind = "webhook"\n')
 
     def _sendgrid(self, name: str, port: int, max_in_flight: int) -> str:
         return (

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from openapi_schema_validator import OAS30Validator
+from tests.attached_files import here
 from tests.contract.provider_documents import postmark_document
 
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
@@ -17,11 +18,12 @@ from tocsin.testing.jobs import job_for
 pytestmark = pytest.mark.npm
 
 HOSTILE = 'ä\r\nBcc: eve@example.org\0 \u2028 "\\<>,;: 👩‍👩‍👧'
+FILES = [here(name=HOSTILE), here(b"png", type="image/png", inline="logo")]
 YOUNGER = {"MessageStream", "Metadata"}
 
 
 def body(job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress) -> Any:
-    return email_body(job, content, sender, to, stream="outbound", ref="r" * 560)
+    return email_body(job, content, sender, to, stream="outbound", ref="r" * 560, files=FILES)
 
 
 @pytest.fixture(scope="module")

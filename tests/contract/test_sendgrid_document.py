@@ -4,12 +4,14 @@ Installing Prism takes long, so `make nightly` asks it."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
+from tests.attached_files import here
 from tests.contract.provider_documents import mail_send_document
 
 from tocsin.channel import Accepted, Answer, NotSent, Rejected
@@ -68,7 +70,8 @@ forbidden = pytest.mark.parametrize(
 
 
 def body_of(fields: dict[str, Any]) -> bytes:
-    body = composed(job_for(Channel.EMAIL, **fields), mail_send_body)
+    files = [here(name=HOSTILE), here(b"png", type="image/png", inline="logo")]
+    body = composed(job_for(Channel.EMAIL, **fields), partial(mail_send_body, files=files))
     assert isinstance(body, bytes)
     return body
 

@@ -33,6 +33,10 @@ SERVICES = {
     "dispatch-sms",
     "dispatch-push",
     "dispatch-webhook",
+    "dispatch-chat",
+    "dispatch-inapp",
+    "dispatch-email-callbacks",
+    "dispatch-sms-callbacks",
 }
 TARGETS_WITHIN = 60.0
 """Seconds until Prometheus has reached all targets; it needs a few."""

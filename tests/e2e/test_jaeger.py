@@ -39,7 +39,7 @@ FROM_THE_HAND_OFF = [
     ("ingest", "POST /v1/notifications"),
     PRODUCER,
 ]
-DISPATCHERS = ("dispatch-email", "dispatch-sms", "dispatch-push", "dispatch-webhook")
+DISPATCHERS = ("dispatch-email", "dispatch-sms", "dispatch-push")
 GRAPH = {
     ("shop", "ingest"),
     ("ingest", "router"),

@@ -1,17 +1,22 @@
-"""One event moves the numbers of every service it passes."""
+"""Events move the numbers of every service that they pass."""
 
 import asyncio
+import uuid
 from collections import Counter
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tocsin.contracts.vocabulary import Channel
+from tocsin.dev.sample import APP_EVENT_TYPE, TEAM, WEBHOOK_EVENT_TYPE
 from tocsin.testing.until import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
-DISPATCHERS = ("dispatch-email", "dispatch-sms", "dispatch-push", "dispatch-webhook")
+DISPATCHERS = tuple(channel.dispatcher for channel in Channel)
+ELSEWHERE = {WEBHOOK_EVENT_TYPE: "anna", APP_EVENT_TYPE: "anna", "com.shop.parcel.lost": TEAM}
+"""Events of the sample's other workflows, one for each channel that the first event does not reach, and their recipients."""
 EXPECTED = {
     "ingest": ["tocsin_produced_records_total kind=events"],
     "router": [
@@ -68,7 +73,7 @@ async def all_numbers(tocsin) -> dict[str, Counter[str]]:
     return dict(zip(EXPECTED, shown, strict=True))
 
 
-async def test_one_event_moves_every_service(tocsin, event):
+async def test_events_move_every_service(tocsin, event):
     before = await all_numbers(tocsin)
     made = await tocsin.admin.post("/v1/api-keys", json={"name": "moves the directory", "scopes": ["send"]})
     assert made.is_success, made.text
@@ -80,6 +85,9 @@ async def test_one_event_moves_every_service(tocsin, event):
     assert answer.status_code == 202, answer.text
     notification = tocsin.notification(event_id=event["id"], source=event["source"], recipient=person.id)
     await tocsin.assert_three_messages(notification)
+    for kind, whom in ELSEWHERE.items():
+        other = event | {"id": str(uuid.uuid4()), "type": kind, "subject": whom}
+        assert (await tocsin.api.post("/v1/events", json=other, headers=headers)).status_code == 202
 
     async def still() -> dict[str, list[str]]:
         now = await all_numbers(tocsin)

@@ -107,7 +107,7 @@ def test_an_attachment_is_described(catcher: RunningCatcher) -> None:
         ("ada@example.com", b"From: a@b.example\r\nFrom: c@d.example\r\n\r\nhello\r\n", 550),
         (
             "ada@example.com",
-            b"From: a@b.example\r\n\r\n" + (b"x" * 70 + b"\r\n") * 160_000,
+            b"From: a@b.example\r\n\r\n" + (b"x" * 70 + b"\r\n") * 310_000,
             552,
         ),
     ],

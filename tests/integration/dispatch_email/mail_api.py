@@ -4,9 +4,11 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import pytest
+from tests.attached_files import attachment, here, mail_with
 from tests.provider_account import ProviderAccount
 
-from tocsin.channel import Rejected, Throttled
+from tocsin.channel import Accepted, Rejected, Throttled
+from tocsin.channel.preparation import CarriesFiles
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.testing.jobs import job_for
@@ -63,6 +65,21 @@ class MailApiSuite(ProviderSuite):
     async def test_a_mail_that_is_too_large_is_rejected_unsent(self, world: MailApi) -> None:
         content = EmailContent(subject="x", text="a" * world.too_large)
         await assert_rejected_unsent(world, {"content": content}, Reason.TOO_LARGE)
+
+    async def test_no_mail_goes_without_the_files_that_it_needs(self, world: MailApi) -> None:
+        async with world.provider() as provider:
+            answer = await provider.send(mail_with(attachment()))
+        assert isinstance(answer, Rejected)
+        assert answer.reason == Reason.CONTENT_REFUSED
+        assert world.requests == 0
+
+    async def test_files_go_with_the_mail_whole(self, world: MailApi) -> None:
+        files = [here(bytes(range(256)) * 4000, name="請求書.pdf")]
+        async with world.provider() as provider:
+            assert isinstance(provider, CarriesFiles)
+            provider.files_of = lambda _job: files
+            answer = await provider.send(mail_with(files[0].about))
+        assert isinstance(answer, Accepted)
 
     async def test_when_it_wants_to_be_asked_again_is_passed_on(self, world: MailApi) -> None:
         await world.wants_to_be_asked_again()

@@ -1,12 +1,21 @@
 """What the servers that stand for mail providers check alike: addresses, and a mail as MIME."""
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
 
 ADDRESS = re.compile(r"[!#-'*+/-9=?A-Z^-~-]+(\.[!#-'*+/-9=?A-Z^-~-]+)*@([a-zA-Z0-9-]+\.)+[a-zA-Z0-9-]+")
+
+
+def is_base64(value: object) -> bool:
+    """Whether it is a file as JSON carries one: not empty, in one line."""
+    try:
+        return isinstance(value, str) and bool(b64decode(value, validate=True))
+    except ValueError:
+        return False
 
 
 def parsed(source: bytes) -> EmailMessage:

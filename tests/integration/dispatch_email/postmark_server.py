@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tests.integration.dispatch_email.mail_api import AsksByRetryAfter
-from tests.integration.dispatch_email.mail_forms import ADDRESS
+from tests.integration.dispatch_email.mail_forms import ADDRESS, is_base64
 from tests.provider_account import NOW
 
 from tocsin.channel import Throttled
@@ -89,6 +89,15 @@ def _field_fault(message: dict[str, Any]) -> Response | None:
     for header in message.get("Headers", []):
         if header.keys() != {"Name", "Value"} or re.search(r"[\r\n\0]", header["Name"] + header["Value"]):
             return refusal(422, 300, "Invalid header")
+    for attached in message.get("Attachments", []):
+        if (
+            not {"Name", "Content", "ContentType"}
+            <= attached.keys()
+            <= {"Name", "Content", "ContentType", "ContentID"}
+        ):
+            return refusal(422, 300, "Invalid attachment")
+        if not is_base64(attached["Content"]) or not attached.get("ContentID", "cid:").startswith("cid:"):
+            return refusal(422, 300, f"Invalid content of {attached['Name']}")
     metadata = message.get("Metadata", {})
     if len(metadata) > 10 or any(len(name) > 20 or len(value) > 80 for name, value in metadata.items()):
         return refusal(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tests.integration.dispatch_email.mail_api import MailApi
+from tests.integration.dispatch_email.mail_forms import is_base64
 from tests.provider_account import NOW
 
 from tocsin.channel import Throttled
@@ -66,11 +67,27 @@ def faults(message: dict[str, Any]) -> Iterator[Fault]:
     yield from _content_faults(message.get("content"))
     yield from _header_faults(message.get("headers", {}))
     yield from _category_faults(message.get("categories", []))
+    yield from _attachment_faults(message.get("attachments", []))
     if len(json.dumps(message.get("custom_args", {}))) > 10_000:
         yield "custom_args", "The combined size of custom arguments may not exceed 10,000 bytes."
     for name, setting in message.get("tracking_settings", {}).items():
         if not isinstance(setting, dict) or not isinstance(setting.get("enable"), bool):
             yield f"tracking_settings.{name}.enable", "The enable param should be a boolean value."
+
+
+def _attachment_faults(attachments: list[dict[str, Any]]) -> Iterator[Fault]:
+    for number, each in enumerate(attachments):
+        at = f"attachments.{number}"
+        if each.keys() - {"content", "type", "filename", "disposition", "content_id"}:
+            yield at, "unknown field"
+        if not is_base64(each.get("content")):
+            yield f"{at}.content", "The attachment content must be base64 encoded."
+        if not each.get("filename"):
+            yield f"{at}.filename", "The attachment filename is required."
+        if re.search(r"[;,\r\n]", each.get("type", "")):
+            yield f"{at}.type", "The attachment type cannot contain ';', ',' or CRLF characters."
+        if each.get("disposition", "attachment") not in {"inline", "attachment"}:
+            yield f"{at}.disposition", "The attachment disposition must be either inline or attachment."
 
 
 def _personalization_faults(blocks: Any) -> Iterator[Fault]:

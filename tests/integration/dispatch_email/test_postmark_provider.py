@@ -1,11 +1,13 @@
 """The Postmark provider against a server that checks requests as the API's documentation describes them."""
 
-from collections.abc import AsyncIterator
+from base64 import b64encode
+from collections.abc import AsyncIterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.attached_files import PDF, here, mail_with
 from tests.integration.dispatch_email.mail_api import JOB, LINK, MailApi, MailApiSuite, assert_rejected_unsent
 from tests.integration.dispatch_email.postmark_server import PostmarkServer, fault, refusal
 from tests.provider_account import assert_invalid
@@ -16,6 +18,7 @@ from tocsin.channel import (
     NotSent,
     Rejected,
 )
+from tocsin.channel.preparation import File, FilesOf
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dispatch_email.postmark import POSTMARK, PostmarkProvider
@@ -50,6 +53,38 @@ async def world(tmp_path: Path) -> AsyncIterator[MailApi]:
 
 class TestPostmarkProvider(MailApiSuite):
     pass
+
+
+async def test_files_go_with_the_mail(world: PostmarkServer) -> None:
+    files = [here(name="請求書.pdf"), here(b"png", name="logo.png", type="image/png", inline="logo")]
+    async with world.provider() as provider:
+        assert isinstance(provider, PostmarkProvider)
+        provider.files_of = lambda _job: files
+        assert isinstance(await provider.send(mail_with(*(file.about for file in files))), Accepted)
+    [message] = world.messages
+    assert message["Attachments"] == [
+        {"Name": "請求書.pdf", "Content": b64encode(PDF).decode(), "ContentType": "application/pdf"},
+        {"Name": "logo.png", "Content": "cG5n", "ContentType": "image/png", "ContentID": "cid:logo"},
+    ]
+
+
+def _always(files: Sequence[File]) -> FilesOf:
+    return lambda _job: files
+
+
+async def test_files_that_postmark_does_not_take_are_rejected_unsent(world: PostmarkServer) -> None:
+    """7 MB are 9.7 MB in base64, and 7.5 MB more than the 10 that it takes."""
+    answers = []
+    for size in (7_000_000, 7_500_000):
+        files = (here(b"x" * size),)
+        async with world.provider() as provider:
+            assert isinstance(provider, PostmarkProvider)
+            provider.files_of = _always(files)
+            answers.append(await provider.send(mail_with(files[0].about)))
+    taken, answer = answers
+    assert isinstance(taken, Accepted)
+    assert isinstance(answer, Rejected)
+    assert answer.reason == Reason.TOO_LARGE
 
 
 async def test_the_request_is_what_the_job_says(world: PostmarkServer) -> None:

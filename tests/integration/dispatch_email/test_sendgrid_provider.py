@@ -1,11 +1,13 @@
 """The SendGrid provider against a server that checks requests as the API's documentation describes them."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.attached_files import PDF, here, mail_with
 from tests.integration.dispatch_email.mail_api import JOB, LINK, MailApi, MailApiSuite, assert_rejected_unsent
 from tests.integration.dispatch_email.sendgrid_server import (
     RESERVED,
@@ -74,6 +76,19 @@ async def test_what_receipts_need_comes_back_with_each_event(world: SendGridServ
         assert isinstance(await provider.send(JOB), Accepted)
     (message,) = world.messages
     assert message == MESSAGE | {"custom_args": {"tocsin_ref": "r" * 560}}
+
+
+async def test_files_go_with_the_mail(world: SendGridServer) -> None:
+    files = [here(name="請求書.pdf"), here(b"png", name="logo.png", type="image/png", inline="logo")]
+    async with world.provider() as provider:
+        assert isinstance(provider, SendGridProvider)
+        provider.files_of = lambda _job: files
+        assert isinstance(await provider.send(mail_with(*(file.about for file in files))), Accepted)
+    [message] = world.messages
+    assert message["attachments"] == [
+        {"content": b64encode(PDF).decode(), "type": "application/pdf", "filename": "請求書.pdf", "disposition": "attachment"},
+        {"content": "cG5n", "type": "image/png", "filename": "logo.png", "disposition": "inline", "content_id": "logo"},
+    ]  # fmt: skip
 
 
 def changed(**fields: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.attached_files import PDF, here, mail_with
 from tests.integration.dispatch_email.mail_api import JOB, LINK, MailApi, MailApiSuite, assert_rejected_unsent
 from tests.integration.dispatch_email.mail_forms import parsed
 from tests.integration.dispatch_email.ses_server import KEY_ID, SECRET, SesServer, fault, refusal
@@ -40,6 +41,21 @@ async def world(tmp_path: Path) -> AsyncIterator[MailApi]:
 
 class TestSesProvider(MailApiSuite):
     pass
+
+
+async def test_files_go_with_the_mail(world: SesServer) -> None:
+    files = [here(name="請求書.pdf"), here(b"png", name="logo.png", type="image/png", inline="logo")]
+    async with world.provider() as provider:
+        assert isinstance(provider, SesProvider)
+        provider.files_of = lambda _job: files
+        assert isinstance(await provider.send(mail_with(*(file.about for file in files))), Accepted)
+    ((_, source),) = world.messages
+    mail = parsed(source)
+    assert [(part.get_filename(), part.get_content()) for part in mail.iter_attachments()] == [
+        ("請求書.pdf", PDF)
+    ]
+    [logo] = [part for part in mail.walk() if part["Content-ID"] == "<logo>"]
+    assert (logo.get_filename(), logo.get_content()) == ("logo.png", b"png")
 
 
 async def test_the_request_is_what_the_job_says(world: SesServer) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from email import message_from_bytes
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import dkim
@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.attached_files import PDF, attachment, here, mail_with
 from tests.integration.dispatch_email.scripted_smtp import ScriptedServer
 
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Rejected
@@ -67,6 +68,31 @@ async def test_a_mail_is_signed_where_the_instance_has_a_key(world: ScriptedServ
     signed, unsigned = world.messages
     assert dkim.verify(signed, dnsfunc=lambda _name, timeout=5: b"v=DKIM1; k=ed25519; p=" + public)
     assert b"DKIM-Signature" not in unsigned
+
+
+async def test_files_go_with_the_mail_and_under_its_signature(world: ScriptedServer, tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    (tmp_path / "key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public = b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+    keys = [{"domain": "example.com", "selector": "s1", "key_file": str(tmp_path / "key")}]
+    files = [here(bytes(range(256)) * 2000, name="請求書.pdf"), here(name="a.pdf")]
+    async with world.provider(dkim=keys) as provider:
+        assert isinstance(provider, SmtpProvider)
+        provider.files_of = lambda _job: files
+        assert isinstance(await provider.send(mail_with(*(file.about for file in files))), Accepted)
+    [message] = world.messages
+    assert dkim.verify(message, dnsfunc=lambda _name, timeout=5: b"v=DKIM1; k=ed25519; p=" + public)
+    mail = message_from_bytes(message, policy=policy.SMTP)
+    assert [(part.get_filename(), part.get_content()) for part in mail.iter_attachments()] == [
+        ("請求書.pdf", bytes(range(256)) * 2000), ("a.pdf", PDF),
+    ]  # fmt: skip
+
+
+async def test_no_mail_goes_without_the_files_that_it_needs(world: ScriptedServer) -> None:
+    async with world.provider() as provider:
+        answer = await provider.send(mail_with(attachment()))
+    assert isinstance(answer, Rejected)
+    assert (answer.reason, world.messages) == (Reason.CONTENT_REFUSED, [])
 
 
 async def test_connections_are_kept_within_their_limits(world: ScriptedServer) -> None:

@@ -64,6 +64,7 @@ async def test_the_registrys_topics_get_their_settings(stage, admin):
         registry.directory,
         registry.stops,
         registry.cancels,
+        registry.inbox,
     }
     assert (settings[registry.cancels]["retention.ms"], settings[registry.cancels]["cleanup.policy"]) == (
         "604800000",

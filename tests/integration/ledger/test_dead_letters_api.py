@@ -126,7 +126,7 @@ async def test_each_filter_finds_its_own(letters: DeadLetters) -> None:
     [
         ({"reason": "data_invalit"}, "query:reason", "word_unknown", "Did you mean `data_invalid`?"),
         ({"reason": "retries_exhausted"}, "query:reason", "word_unknown", "Known: not_a_cloudevent,"),
-        ({"service": "emil"}, "query:service", "word_unknown", "Known: dispatch-email,"),
+        ({"service": "emil"}, "query:service", "word_unknown", "Known: dispatch-chat, dispatch-email,"),
         ({"kind": "event"}, "query:kind", "word_unknown", "Did you mean `events`?"),
         ({"order": "up"}, "query:order", "enum", "'newest' or 'oldest'"),
         ({"since": "yesterday"}, "query:since", "datetime_from_date_parsing", "offset from UTC"),

@@ -104,7 +104,11 @@ async def test_a_template_of_a_chat_is_checked_and_shown(acme: httpx.AsyncClient
     shown = (await acme.post("/v1/workflows/lost/preview", json=asked)).json()
     assert (shown["title"], shown["text"]) == ("Lost", "Parcel 7](https://evil.example) is lost")
     assert shown["actions"] == [
-        {"label": "Open 7](https://evil.example)", "url": "https://shop.example/7](https://evil.example)"}
+        {
+            "name": None,
+            "label": "Open 7](https://evil.example)",
+            "url": "https://shop.example/7](https://evil.example)",
+        }
     ]
     half = await acme.post(
         "/v1/workflows/lost/preview",

@@ -50,7 +50,9 @@ async def test_without_preferences_the_categories_decide(shop: httpx.AsyncClient
     assert effective(read, "sms", "orders", "shipped") == (True, "default")
     assert effective(read, "email", "offers", None) == (False, "default")
     assert effective(read, "email", "codes", "login") == (True, "required")
-    assert len(read.json()["effective"]) == 3 * 3 + 3 * 2  # a row per channel and category, and per workflow
+    assert (
+        len(read.json()["effective"]) == len(Channel) * 3 + 3 * 2
+    )  # a row per channel and category, and per workflow
 
 
 async def test_the_most_specific_switch_decides_and_is_named(shop: httpx.AsyncClient) -> None:

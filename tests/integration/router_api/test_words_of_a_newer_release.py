@@ -4,6 +4,8 @@ import json
 
 import httpx
 
+from tocsin.contracts.vocabulary import Channel
+
 from .conftest import Directory
 
 PIGEON = {"address": "loft 7"}
@@ -39,4 +41,4 @@ async def test_what_a_newer_release_has_stored_is_answered(
     assert [template["channel"] for template in templates] == ["pigeon"]
     preferences = (await acme.get("/v1/recipients/ada/preferences")).json()
     assert [stored["channel"] for stored in preferences["stored"]] == ["pigeon"]
-    assert {row["channel"] for row in preferences["effective"]} == {"email", "sms", "push"}
+    assert {row["channel"] for row in preferences["effective"]} == set(Channel)

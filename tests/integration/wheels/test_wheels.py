@@ -92,13 +92,14 @@ def settings(installed: Installed, tmp_path: Path) -> dict[str, str]:
     }
     if installed.name == "router":
         given["ROUTER_HASH_KEYS"] = f"k:{'h' * 32}"
-    if installed.name in {"router", "ledger", "scheduler"}:
-        return given | {"DATABASE_URL": f"postgresql://nobody@{NOWHERE}/none"}
+    if installed.name in {"router", "ledger", "scheduler", "dispatch-inapp"}:
+        given["DATABASE_URL"] = f"postgresql://nobody@{NOWHERE}/none"
     if not installed.name.startswith("dispatch-"):
         return given
     channel = installed.name.removeprefix("dispatch-")
     compose = ROOT / "deploy" / "compose"
-    (tmp_path / "twilio-token").write_text((compose / "twilio-token").read_text())
+    for token in ("twilio-token", "slack-token"):
+        (tmp_path / token).write_text((compose / token).read_text())
     write_account(tmp_path / "account.json", project="none", token_uri="http://127.0.0.1:1/token")
     instances = (compose / f"{channel}.toml").read_text().replace("/var/lib/tocsin", str(tmp_path))
     (tmp_path / "providers.toml").write_text(instances)

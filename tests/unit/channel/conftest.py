@@ -13,6 +13,7 @@ from tocsin.channel import Accepted, Answer, InstanceConfig, NotSent, ProviderKi
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.deferral import DeferralPolicy
 from tocsin.channel.lane_context import LaneContext, TurnOf, recipients_turn
+from tocsin.channel.preparation import Preparation
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.rates import NO_LIMITS, Rates
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -178,6 +179,7 @@ class LaneBench:
     made: list[ScriptedProvider] = field(default_factory=list)
     health: Health = field(default_factory=lambda: Health(service="test"))
     rates: Rates = NO_LIMITS
+    preparation: Preparation | None = None
     running: list[Held] = field(default_factory=list)
 
     def configure(
@@ -241,6 +243,7 @@ class LaneBench:
             deferral=self.deferral,
             window_bytes=64 * 1024 * 1024,
             turn_of=self.turn_of,
+            preparation=self.preparation,
             failpoints=failpoints,
         )
 

@@ -93,6 +93,7 @@ def test_the_page_about_providers_says_what_a_second_send_does_and_which_have_fa
         "webpush": "Web Push",
         "slack": "Slack",
         "slack_webhook": "Slack webhooks",
+        "teams": "Teams workflows",
         "inbox": "inboxes",
     }
     page = (SERVICES.parent / "docs" / "providers.md").read_text()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from tests.attached_files import file
 from tests.hostile_programs import DOUBLING_SCHEMA
 
 from tocsin.contracts.cloudevents import read_kafka
@@ -124,6 +125,18 @@ REFUSED: list[tuple[dict[str, Any], str, set[str]]] = [
     ({"link": "https://shop.example/" + "x" * 2048}, "invalid_request", {"/link"}),
     ({"link": "https://shop.example/\nBcc: x"}, "invalid_request", {"/link"}),
     ({"link": 5}, "invalid_request", {"/link"}),
+    ({"attachments": [file(name="a/b.pdf")]}, "invalid_request", {"/attachments/0/name"}),
+    ({"attachments": [file(), file(url="https://ann:secret@files.shop.example/")]}, "invalid_request", {"/attachments/1/url"}),
+    ({"attachments": [file(sha256="0" * 63)]}, "invalid_request", {"/attachments/0/sha256"}),
+    ({"attachments": [file(size=11 * 1024 * 1024)]}, "invalid_request", {"/attachments/0/size"}),
+    ({"attachments": [file(size=6 * 1024 * 1024)] * 2}, "invalid_request", {"/attachments"}),
+    ({"attachments": [file(size="9")]}, "invalid_request", {"/attachments/0/size"}),
+    ({"attachments": [file(type="message/rfc822")]}, "invalid_request", {"/attachments/0/type"}),
+    ({"attachments": [file(inline="a b")]}, "invalid_request", {"/attachments/0/inline"}),
+    ({"attachments": [file(inline="logo")] * 2}, "invalid_request", {"/attachments"}),
+    ({"attachments": [file()] * 11}, "invalid_request", {"/attachments"}),
+    ({"attachments": [file(content="JVBERi0=")]}, "invalid_request", {"/attachments/0/content"}),
+    ({"attachments": [{"name": "a.pdf"}]}, "invalid_request", {"/attachments/0/url", "/attachments/0/sha256", "/attachments/0/size", "/attachments/0/type"}),
     ({"lane": "express"}, "invalid_request", {"/lane"}),
     ({"expires_at": "2026-01-01T00:00:00"}, "invalid_request", {"/expires_at"}),
     ({"expires_at": "tomorrow"}, "invalid_request", {"/expires_at"}),

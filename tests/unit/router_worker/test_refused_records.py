@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from tests.attached_files import file
 
 from tocsin.contracts.vocabulary import Lane, Reason, StatusName
 from tocsin.kafka import ConsumptionStopped
@@ -40,6 +41,9 @@ async def test_a_business_event_that_is_refused(worker, changes, reason):
         (["ann"], {"lane": "warp"}, Reason.DATA_INVALID),
         (["ann"], {"actor": ""}, Reason.RECIPIENT_ID_INVALID),
         (["ann"], {"link": "javascript:alert(1)"}, Reason.LINK_INVALID),
+        (["ann"], {"attachments": [file(name="a/b.pdf")]}, Reason.ATTACHMENT_INVALID),
+        (["ann"], {"attachments": [file(size=6 * 1024 * 1024)] * 2}, Reason.ATTACHMENT_INVALID),
+        (["ann"], {"attachments": [file(content="4711")]}, Reason.FIELD_UNKNOWN),
         ([], {}, Reason.RECIPIENTS_INVALID),
         (["a\nb"], {}, Reason.RECIPIENT_ID_INVALID),
         (["ann", "a@example.test"], {}, Reason.RECIPIENT_IS_ADDRESS),

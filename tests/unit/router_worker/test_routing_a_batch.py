@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from tests.attached_files import file
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import CategoryRecord, Step, TemplateRecord, TenantRecord
@@ -285,6 +286,17 @@ async def test_a_test_event_stays_one(worker):
     written = await worker.route(worker.event(test=True))
     assert all(status.test for status in written.statuses())
     assert written.jobs(Channel.SMS)[0].test
+
+
+async def test_jobs_of_mails_alone_carry_attachments(worker):
+    files = [file(), file(name="請求書.pdf", inline="bill")]
+    written = await worker.route(worker.request("ann", attachments=files))
+    (mail,), (sms,) = written.jobs(Channel.EMAIL), written.jobs(Channel.SMS)
+    assert [msgspec.to_builtins(each) for each in mail.intent.private.attachments] == files
+    assert not sms.intent.private.attachments
+    assert b"files.shop.example" not in b"".join(
+        record.value or b"" for record in written.records if ".jobs.email." not in record.topic
+    )
 
 
 async def test_fifty_devices_are_one_decision(worker):

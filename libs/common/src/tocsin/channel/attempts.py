@@ -5,11 +5,12 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tocsin.channel.answers import Accepted, Ambiguous, Answer, Rejected, reason_of
+from tocsin.channel.answers import Accepted, Ambiguous, Answer, NotSent, Rejected, reason_of
 from tocsin.channel.call_deadline import CallDeadline
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.deferral import Defer, DeferralPolicy, defer_or_end
 from tocsin.channel.delivery import Delivery
+from tocsin.channel.preparation import ATTACHMENTS
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -137,6 +138,30 @@ class Attempts:
     def nobody_left(self, delivery: Delivery) -> Finish | Retry | FailOver | Defer:
         """What follows from an attempt that was to go on at a provider which does not work, or is not there, any more."""
         return self._after(delivery, somebody_left=False)
+
+    def unprepared(self, delivery: Delivery) -> Finish | Retry | FailOver | Defer | Recheck:
+        """What follows for a delivery that has not got what it needs. No provider is asked; a file that could not be had counts as an
+        attempt."""
+        if (without_call := self.guard(delivery)) is not None:
+            return without_call
+        unfit, delivery.unfit = delivery.unfit, None
+        match unfit:
+            case NotSent(reason=reason, code=code, detail=detail, retry_after=wish):
+                self._note_unprepared(delivery, unfit)
+                return self._defer_or_end(
+                    delivery, NotTaken(reason=reason, code=code, detail=detail, retry_after=wish)
+                )
+            case Rejected():
+                self._note_unprepared(delivery, unfit)
+                return self._after(delivery, somebody_left=False)
+            case Defer():
+                return unfit
+            case None:
+                raise RuntimeError("the delivery was prepared")
+
+    def _note_unprepared(self, delivery: Delivery, answer: NotSent | Rejected) -> None:
+        delivery.tries.append(Try(ATTACHMENTS, answer, delivery.preparing_took, delivery.attempt))
+        self._pool.lines.not_taken(ATTACHMENTS, answer)
 
     def _after(self, delivery: Delivery, *, somebody_left: bool) -> Finish | Retry | FailOver | Defer:
         job, tries, attempt = delivery.job, delivery.tries, delivery.attempt

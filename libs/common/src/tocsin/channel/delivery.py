@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from tocsin.channel.answers import Ambiguous
+from tocsin.channel.answers import Ambiguous, NotSent, Rejected
 from tocsin.channel.call_deadline import CallDeadline
+from tocsin.channel.deferral import Defer
 from tocsin.channel.delivery_trace import DeliveryTrace
+from tocsin.channel.preparation import Prepared
 from tocsin.channel.provider import Provider
 from tocsin.channel.retry_policy import Try, uncertain_provider
 from tocsin.contracts.intents import RetryMemory
@@ -66,6 +68,13 @@ class Delivery:
     """Its spans, from when it is begun, if its trace is recorded."""
     tries: list[Try] = field(default_factory=list)
     """The calls in order. It begins with that of an earlier record which left open whether it has sent the message."""
+
+    prepared: Prepared | None = None
+    """What the message needed and has got; only of those that need something."""
+    unfit: NotSent | Rejected | Defer | None = None
+    """Why it has not got what it needs: it ends so, or is tried again, once it is its turn."""
+    preparing_took: float = 0.0
+    """Seconds until that was known."""
 
     def __post_init__(self) -> None:
         memory = self.job.retry

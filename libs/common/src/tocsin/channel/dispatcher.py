@@ -6,6 +6,7 @@ from typing import Any
 
 from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.lane_context import LaneContext, TurnOf, recipients_turn
+from tocsin.channel.preparation import Preparation, no_files
 from tocsin.channel.provider_config import ProviderKind
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
@@ -36,7 +37,8 @@ from tocsin.web.operations import operations_app
 class Dispatcher:
     """One channel's dispatcher. Raises ProvidersInvalid when the file of provider instances cannot be used.
 
-    A channel whose addresses stand on a topic has `copy` read it.
+    A channel whose addresses stand on a topic has `copy` read it. One whose messages need something before they can be handed over has a
+    `preparation`.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class Dispatcher:
         settings: DispatcherSettings,
         kinds: Mapping[str, ProviderKind[Any]],
         turn_of: TurnOf = recipients_turn,
+        preparation: Preparation | None = None,
     ) -> None:
         self._turn_of = turn_of
+        self._preparation = preparation
         self.channel = channel
         self.settings = settings
         self.clock: Clock = SystemClock()
@@ -81,6 +85,7 @@ class Dispatcher:
             max_unrecorded=settings.max_unrecorded,
             health=self.health,
             ref_keys=ref_keys(settings.ref_keys),
+            files_of=no_files if preparation is None else preparation.files_of,
             processes=settings.instances,
             clock=self.clock,
         )
@@ -149,6 +154,7 @@ class Dispatcher:
             deferral=settings.deferral(),
             window_bytes=bytes_of_shard * 2 // 3,
             turn_of=self._turn_of,
+            preparation=self._preparation,
             failpoints=self._failpoints,
         )
 

@@ -28,6 +28,8 @@ __all__ = ["AllowedTargets", "TargetForbidden", "guarded_client"]
 
 ANSWER_BYTES: Final = 16 * 1024
 """Of an answer's body, so much is read: a far end must not fill our memory."""
+BODY_BYTES: Final = "body_bytes"
+"""The extension of a request that says how much of its answer's body is read, where that is not what the client has for all."""
 _NUMERIC: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 WITH_USER: Final = "The URL holds a user name or a password. Send them in a header."
@@ -186,9 +188,9 @@ class _Carrier(AiohttpTransport):
 
     async def read(self, response: aiohttp.ClientResponse, request: httpx.Request) -> httpx.Response:
         """The response, with the beginning of its body. httpx would decompress it, so it is not told of any compression."""
-        content = bytearray()
-        while len(content) < self._body_bytes:
-            part = await response.content.read(self._body_bytes - len(content))
+        content, most = bytearray(), request.extensions.get(BODY_BYTES, self._body_bytes)
+        while len(content) < most:
+            part = await response.content.read(most - len(content))
             if not part:
                 break
             content += part

@@ -5,11 +5,13 @@ figures. Its other half matters as much: an error says whether the provider can 
 """
 
 import asyncio
+import io
 import ssl
 from datetime import datetime
 
 import aiohttp
 import httpx
+from yarl import URL
 
 from tocsin.channel.answers import Ambiguous, NotSent
 from tocsin.channel.pauses import LONGEST_PAUSE, pause_until
@@ -18,6 +20,8 @@ from tocsin.observability import client_span, current_span
 
 # These end a request before its first byte: no connection, no TLS, no free place in the pool, no host that can be called.
 _NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_AT_ONCE = 1024 * 1024
+"""Bytes of a body: of what is larger, such as a mail with attachments, aiohttp writes a piece after the other, and others go on between two."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -91,9 +95,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         try:
             async with session.request(
                 request.method,
-                str(request.url),
+                URL(str(request.url), encoded=True),  # as it is: it may be signed
                 headers=request.headers.multi_items(),
-                data=body or None,
+                data=io.BytesIO(body) if len(body) > _AT_ONCE else body or None,
                 allow_redirects=False,
             ) as response:
                 return await self.read(response, request)

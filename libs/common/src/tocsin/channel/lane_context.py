@@ -8,6 +8,7 @@ from tocsin.channel.copy_watch import CopyWatch
 from tocsin.channel.deferral import Defer, DeferralPolicy
 from tocsin.channel.hand_off_metrics import HandOffMetrics
 from tocsin.channel.outcome_log import ReadingBack, ReadLog
+from tocsin.channel.preparation import Preparation
 from tocsin.channel.provider_pool import ProviderPool
 from tocsin.channel.recipient_versions import RecipientVersions
 from tocsin.contracts.jobs import Job
@@ -24,6 +25,7 @@ DEFERRING: Final = (
     Reason.SENDER_REFUSED,
     Reason.RECIPIENT_REFUSED,
     Reason.UNREACHABLE,
+    Reason.ATTACHMENT_UNREACHABLE,
     Reason.THROTTLED,
     Reason.PROVIDER_ERROR,
 )
@@ -64,9 +66,11 @@ class LaneContext:
         deferral: DeferralPolicy,
         window_bytes: int,
         turn_of: TurnOf = recipients_turn,
+        preparation: Preparation | None = None,
         failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self.lane = lane
+        self.preparation = preparation
         self.turn_of = turn_of
         self.service = channel.dispatcher
         self.group = topics.group(self.service, lane)
@@ -99,6 +103,7 @@ class LaneContext:
         self.clock = clock
         self.window_bytes = window_bytes
         self.failpoints = failpoints
+        self.being_prepared = metrics.being_prepared.labels(self.service, lane)
         self.waiting_for_copy = metrics.waiting_for_copy.labels(self.service, lane)
         self.hand_off = HandOffMetrics(channel, lane, clock, no_provider_works=lambda: pool.out_of_order)
         metrics.begin_at_zero(metrics.dead_letters, [self.service], [lane], [Reason.RECORD_UNREADABLE])

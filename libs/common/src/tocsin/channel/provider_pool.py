@@ -20,6 +20,7 @@ from tocsin.channel.delivery import Carrier, Delivery
 from tocsin.channel.file_changes import read_again
 from tocsin.channel.hand_off_metrics import begin_ends_at_zero
 from tocsin.channel.lane_limit import LaneLimit
+from tocsin.channel.preparation import CarriesFiles, FilesOf, no_files
 from tocsin.channel.provider_config import (
     FileStates,
     InstanceConfig,
@@ -71,6 +72,7 @@ class ProviderPool:
         max_unrecorded: int,
         health: Health,
         ref_keys: Sequence[RefKey] = (),
+        files_of: FilesOf = no_files,
         processes: int = 1,
         clock: Clock | None = None,
         poll_seconds: float = 5.0,
@@ -79,6 +81,7 @@ class ProviderPool:
         self._path = path
         self._kinds = kinds
         self._ref_keys = ref_keys
+        self._files_of = files_of
         self._processes = processes
         self._clock = clock or SystemClock()
         self._poll_seconds = poll_seconds
@@ -243,6 +246,10 @@ class ProviderPool:
 
     # What a carrier takes back
 
+    def remove(self, delivery: Delivery) -> bool:
+        """Take this one out of its queue. Whether it was in one."""
+        return any(instance.remove(delivery) for instance in self._all)
+
     def drop(self, carrier: Carrier) -> list[Delivery]:
         """Take the carrier's deliveries out of all queues."""
         return [delivery for instance in self._all for delivery in instance.drop(carrier)]
@@ -347,6 +354,8 @@ class ProviderPool:
                 provider = kind.create(config, self._clock)
                 if self._ref_keys and isinstance(provider, CarriesRef):
                     provider.seal_ref = Refs(self._ref_keys, channel=self._channel, instance=name).seal
+                if isinstance(provider, CarriesFiles):
+                    provider.files_of = self._files_of
                 instances[name] = ProviderInstance(
                     provider,
                     places=config.max_in_flight,

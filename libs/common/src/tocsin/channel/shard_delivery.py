@@ -29,6 +29,7 @@ from tocsin.channel.deferral import Defer
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.lane_context import LaneContext
 from tocsin.channel.order import RecipientOrder
+from tocsin.channel.preparing import Preparing
 from tocsin.channel.provider import Provider
 from tocsin.channel.provider_instance import ProviderInstance
 from tocsin.channel.retry_policy import FailOver, Finish, Retry, end_without_call, uncertain
@@ -62,6 +63,17 @@ class ShardDelivery:
         self._retries: dict[Delivery, asyncio.TimerHandle] = {}
         """What waits until its next attempt is due: the event loop's timers are the queue."""
         self._waiting = WaitingForCopy(copy=context.copy, shown=context.waiting_for_copy)
+        self._preparing = None
+        if context.preparation is not None:
+            self._preparing = Preparing(
+                context.preparation,
+                attempts=context.attempts,
+                clock=context.clock,
+                shown=context.being_prepared,
+                on_end=self._prepared,
+                on_error=self._fail,
+                put_off=self._put_off,
+            )
         self._offsets = ShardOffsets(
             shard=shard,
             jobs=context.jobs,
@@ -120,6 +132,8 @@ class ShardDelivery:
                 await until_ended([*self._tasks, *self._context.pool.cancel(self)])
             finally:
                 self._recording.forget()
+                if self._preparing is not None:
+                    self._preparing.release_all()
 
     def _start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         task = asyncio.create_task(work, name=name)
@@ -158,6 +172,10 @@ class ShardDelivery:
             timer.cancel()
         waiting = [*self._waiting.drop(), *self._retries, *self._context.pool.drop(self)]
         self._retries.clear()
+        if self._preparing is not None:
+            unprepared, tasks = self._preparing.drop()
+            waiting += unprepared
+            self._tasks += tasks
         for delivery in waiting:
             self._let_go(delivery)
 
@@ -195,8 +213,29 @@ class ShardDelivery:
         if self._offsets.announced_before(record, job.delivery_id):
             self._recording.interrupted(delivery)
             return
+        self._enter(delivery)
+
+    def _enter(self, delivery: Delivery) -> None:
+        """Let it take its recipient's turn, once it has what it needs."""
+        if self._preparing is not None and self._preparing.begin(delivery):
+            return
         if self._order.add(delivery):
             self.enqueue(delivery)
+
+    def _prepared(self, delivery: Delivery) -> None:
+        """It has what it needs, or will not get it."""
+        try:
+            if self._order.add(delivery):
+                self.enqueue(delivery)
+        except Exception as error:  # noqa: BLE001 - raised by `run`: who calls is a task that nobody waits for
+            self._fail(error)
+
+    def _put_off(self, delivery: Delivery, seconds: float) -> bool:
+        """Whether it waited in a provider's queue: then it makes room for others, and is no attempt."""
+        if not self._context.pool.remove(delivery):
+            return False
+        self.set_aside(delivery, seconds)
+        return True
 
     # Delivering
 
@@ -208,6 +247,9 @@ class ShardDelivery:
                 if self._ending:
                     self._let_go(delivery)
                     return
+                if delivery.unfit is not None:
+                    delivery = self._end_unprepared(delivery)
+                    continue
                 if not (delivery.job.required or self._waiting.may_pass):
                     delivery = self._hold(delivery)
                     continue
@@ -234,6 +276,7 @@ class ShardDelivery:
                 return
             if not delivery.begun_at:
                 observe_begin(self._context, delivery)
+            self._release(delivery)
             self._recording.deferral(delivery, Defer(due=due, reason=Reason.SET_ASIDE))
         except Exception as error:  # noqa: BLE001 - raised by `run`: who calls is the pool
             self._fail(error)
@@ -252,6 +295,12 @@ class ShardDelivery:
             return self._follow(delivery, self._context.attempts.nobody_left(delivery))
         nobody = end_without_call(delivery.tries, self._context.pool.why_nobody(delivery.job))
         return self._follow(delivery, end or nobody)
+
+    def _end_unprepared(self, delivery: Delivery) -> Delivery | None:
+        """It has not got what it needs. Returns the recipient's next delivery that need not wait."""
+        if not delivery.begun_at:
+            observe_begin(self._context, delivery)
+        return self._follow(delivery, self._context.attempts.unprepared(delivery))
 
     async def carry(self, delivery: Delivery, provider: Provider, deadline: CallDeadline) -> None:
         """One attempt, and what follows from it."""
@@ -286,10 +335,15 @@ class ShardDelivery:
     def _let_go(self, delivery: Delivery) -> None:
         """It begins anew at the next owner. One that was announced, and that no call may have sent, would be taken there for one that
         may have been sent: it goes back to the router instead, and comes again as another job."""
+        self._release(delivery)
         if delivery.announced and not self._over and not uncertain(delivery.tries):
             self._recording.recheck(delivery)
         elif delivery.trace is not None:
             delivery.trace.give_up()
+
+    def _release(self, delivery: Delivery) -> None:
+        if delivery.prepared is not None and self._preparing is not None:
+            self._preparing.release(delivery)
 
     # What follows from an attempt
 
@@ -297,6 +351,8 @@ class ShardDelivery:
         self, delivery: Delivery, next_step: Finish | Retry | FailOver | Defer | Recheck | AwaitCopy
     ) -> Delivery | None:
         """Returns what can go into a queue now: this delivery, or the recipient's next."""
+        if not isinstance(next_step, Retry | FailOver):
+            self._release(delivery)
         match next_step:
             case Finish():
                 self._recording.outcome(delivery, next_step)
@@ -328,6 +384,7 @@ class ShardDelivery:
 
     def _hold(self, delivery: Delivery) -> Delivery | None:
         """Let it wait until the copies are young enough. Returns the recipient's next delivery, which need not."""
+        self._release(delivery)  # it is prepared again when it goes on
         self._waiting.add(delivery)
         return self._order.done(delivery)
 
@@ -336,7 +393,12 @@ class ShardDelivery:
         while True:
             waited = await self._waiting.young()
             # All of them take their place in their recipient's order before any goes on: what is read meanwhile comes behind.
-            first = [delivery for delivery in waited if self._order.add(delivery)]
+            first = [
+                delivery
+                for delivery in waited
+                if not (self._preparing is not None and self._preparing.begin(delivery))
+                and self._order.add(delivery)
+            ]
             for begin in range(0, len(first), TAKE_AT_ONCE):
                 for delivery in first[begin : begin + TAKE_AT_ONCE]:
                     self.enqueue(delivery)

@@ -298,6 +298,8 @@ class ChannelSpec:
     """Whether nothing can be sent without that identity. False: a provider instance may have one of its own."""
     has_unsubscribe_url: bool = False
     """Whether a message carries the address at which one click ends the subscription."""
+    carries_files: bool = False
+    """Whether its messages take attachments with them. Jobs of other channels carry none."""
     sandbox: Mapping[SandboxBehaviour, str]
     """The addresses that misbehave on demand for test keys. Every other address is taken at once."""
 
@@ -395,6 +397,7 @@ _SPECS: Final = (
         has_sender=True,
         needs_sender=True,
         has_unsubscribe_url=True,
+        carries_files=True,
         sandbox={
             SandboxBehaviour.BOUNCE: "bounce@sandbox.tocsin.test",
             SandboxBehaviour.GONE: "gone@sandbox.tocsin.test",

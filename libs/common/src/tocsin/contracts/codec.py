@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from tocsin.contracts.attachments import GivenAttachment
 from tocsin.contracts.cancellations import Cancellation
 from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import CancellationRequest, NotificationRequest
@@ -74,6 +75,8 @@ def unknown_field(
 def _known_at(pointer: str) -> type[msgspec.Struct]:
     if "/devices/" in pointer:
         return GivenDevice
+    if "/attachments/" in pointer:
+        return GivenAttachment
     return GivenChatPlace if "/chats/" in pointer else GivenRecipient
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from tocsin.contracts.attachments import GivenAttachment
 from tocsin.contracts.recipients import GivenRecipient
 from tocsin.contracts.vocabulary import Lane
 
@@ -49,6 +50,8 @@ class NotificationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forb
     """Seconds after the event. At most one of the two says when it is sent; without them, at once."""
     cancel_key: str | None = None
     """Under which it may be cancelled; in place of the event's `cancelkey`."""
+    attachments: list[GivenAttachment] = []
+    """Files for its mails. `contracts.values.attachments` says what they may be."""
 
 
 class CancellationRequest(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

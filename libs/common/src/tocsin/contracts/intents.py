@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from tocsin.contracts.attachments import Attachment
 from tocsin.contracts.events import Event
 from tocsin.contracts.recipients import InlineRecipient
 from tocsin.contracts.vocabulary import ChannelWord, Lane
@@ -44,6 +45,8 @@ class IntentPrivate(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     link: str | None = None
     """Where a reader goes from the message: http or https."""
     data: msgspec.Raw = msgspec.Raw(b"{}")
+    attachments: list[Attachment] = []
+    """Files for its mails. Jobs of other channels carry none."""
 
 
 class Intent(

@@ -18,6 +18,9 @@ INBOX_CONTENT_BYTES = 16 * 1024
 ACTIONS_PER_MESSAGE = 3
 ACTION_LABEL_CHARS = 75
 """What Slack's buttons show at most (Block Kit, "Button element")."""
+ATTACHMENTS_PER_MESSAGE = 10
+ATTACHMENTS_BYTES = 10 * 1024 * 1024
+"""Of all files of a message together, as they are; in a mail they take a third more."""
 IDEMPOTENCY_KEY_CHARS = 255
 DECISION_RULES_BYTES = 4 * 1024
 DECISION_TARGETS_BYTES = 64 * 1024

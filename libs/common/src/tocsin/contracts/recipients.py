@@ -26,7 +26,7 @@ class ChatPlace(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     id: str
     """Names the place among the recipient's; it goes into ids and timelines."""
     kind: str
-    """Which way leads there: `slack`, `slack_webhook`, or a word that only newer releases know."""
+    """Which way leads there: `slack`, `slack_webhook`, `teams`, or a word that only newer releases know."""
     address: str
     """What the chat knows it by. Of a webhook it is a URL, and a secret: who knows it can write there."""
 

@@ -77,6 +77,8 @@ class ChatKind(StrEnum):
     """A channel or a person in the workspace of a bot, by Slack's id."""
     SLACK_WEBHOOK = "slack_webhook"
     """An incoming webhook of Slack: a URL that may write to one channel."""
+    TEAMS = "teams"
+    """A workflow of Microsoft Teams that a webhook starts: a URL that may write to one channel or chat."""
 
 
 class StatusName(StrEnum):
@@ -262,6 +264,7 @@ class Reason(StrEnum):
     DEVICE_INVALID = "device_invalid"
     CHAT_INVALID = "chat_invalid"
     LINK_INVALID = "link_invalid"
+    ATTACHMENT_INVALID = "attachment_invalid"
     RECORD_UNREADABLE = "record_unreadable"
     OFFSET_NOT_KEPT = "offset_not_kept"
     # not sent, by decision
@@ -300,6 +303,8 @@ class Reason(StrEnum):
     SENDER_REFUSED = "sender_refused"
     RECIPIENT_REFUSED = "recipient_refused"
     UNREACHABLE = "unreachable"
+    ATTACHMENT_UNREACHABLE = "attachment_unreachable"
+    ATTACHMENT_CHANGED = "attachment_changed"
     THROTTLED = "throttled"
     PROVIDER_ERROR = "provider_error"
     NO_ANSWER = "no_answer"

@@ -9,12 +9,13 @@ from pydantic_settings import SettingsConfigDict
 from tocsin.channel import DispatcherSettings, ProviderKind
 from tocsin.dispatch_chat.slack import SLACK
 from tocsin.dispatch_chat.slack_webhook import slack_webhook_kind
+from tocsin.dispatch_chat.teams import teams_kind
 from tocsin.runtime.outgoing import AllowedTargets, OutgoingSettings
 
 
 def kinds_for(allowed: AllowedTargets) -> Mapping[str, ProviderKind[Any]]:
     """The adapters of this dispatcher, by the `kind` that a provider instance names; `allowed`: where webhooks may lead."""
-    return {"slack": SLACK, "slack_webhook": slack_webhook_kind(allowed)}
+    return {"slack": SLACK, "slack_webhook": slack_webhook_kind(allowed), "teams": teams_kind(allowed)}
 
 
 KINDS = kinds_for(AllowedTargets())

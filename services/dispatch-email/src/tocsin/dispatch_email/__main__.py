@@ -9,8 +9,9 @@ if __name__ == "__main__":
 
 from tocsin.channel import Dispatcher
 from tocsin.contracts.vocabulary import Channel
+from tocsin.dispatch_email.attachments import Attachments
 from tocsin.dispatch_email.settings import KINDS, EmailSettings
-from tocsin.runtime import Service, main
+from tocsin.runtime import Service, SystemClock, main
 
 SUMMARY = (
     f"Hands email jobs to providers: {', '.join(KINDS)}. `callbacks` is a role of its own: it takes what providers tell of messages "
@@ -20,7 +21,11 @@ SUMMARY = (
 
 def build(settings: EmailSettings) -> Service:
     """The service that these settings ask for."""
-    return Dispatcher(channel=Channel.EMAIL, settings=settings, kinds=KINDS).service()
+    attachments = Attachments(
+        allowed=settings.outgoing.allowed, memory=settings.attachments_bytes, clock=SystemClock()
+    )
+    dispatcher = Dispatcher(channel=Channel.EMAIL, settings=settings, kinds=KINDS, preparation=attachments)
+    return dispatcher.service(first=[attachments])
 
 
 def run(arguments: Sequence[str]) -> int:

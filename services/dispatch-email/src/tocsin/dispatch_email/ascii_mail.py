@@ -1,6 +1,9 @@
 """A mail as MIME for an API that takes it so: what goes out by SMTP, with addresses in ASCII alone, since these APIs know no SMTPUTF8."""
 
+from collections.abc import Sequence
+
 from tocsin.channel import Rejected
+from tocsin.channel.preparation import File
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.vocabulary import Reason
 from tocsin.dispatch_email.mailboxes import MailAddress, ascii_mailbox
@@ -18,6 +21,7 @@ def ascii_mail(
     provider: str,
     largest: int,
     ref: str | None = None,
+    files: Sequence[File] = (),
 ) -> bytes | Rejected:
     """The mail, 7-bit ASCII, at most `largest` bytes; or why `provider` would refuse it. `ref` stands in its header. Raises NoMail and NoMailbox."""
     if (refusal := unknown_letters(to, provider=provider)) is not None:
@@ -33,6 +37,7 @@ def ascii_mail(
         notification_id=job.notification_id,
         unsubscribe_url=job.private.unsubscribe_url,
         ref=ref,
+        files=files,
         now=clock.time_ms() / 1000,
     )
     return too_large(len(message), provider=provider, largest=largest) or message
@@ -50,5 +55,5 @@ def too_large(size: int, *, provider: str, largest: int) -> Rejected | None:
     """The refusal of a mail of more than `largest` bytes."""
     if size <= largest:
         return None
-    detail = f"The mail takes {size} bytes; {provider} takes {largest}. Shorten the template."
+    detail = f"The mail takes {size} bytes; {provider} takes {largest}. Shorten the template, or attach less."
     return Rejected(reason=Reason.TOO_LARGE, detail=detail)

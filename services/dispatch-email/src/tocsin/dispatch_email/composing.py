@@ -1,9 +1,12 @@
 """What stands between a job and a mail, whoever sends it: content, sender and recipient, looked at once."""
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from tocsin.channel import Rejected
+from tocsin.channel.preparation import FilesOf
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.vocabulary import Reason
 from tocsin.dispatch_email.mailboxes import MailAddress, NoMailbox, mailbox
@@ -33,3 +36,12 @@ def composed(
         return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"Sender identity: {refusal}.")
     except NoMail as refusal:
         return Rejected(reason=Reason.CONTENT_REFUSED, detail=f"{refusal}.")
+
+
+async def composed_with_files(job: Job, compose: Callable[..., T], files_of: FilesOf) -> T | Rejected:
+    """The same with the job's attachments, which `compose` takes as `files`. In a thread: megabytes are copied and hashed."""
+    files = files_of(job)
+    if len(files) != len(job.intent.private.attachments):
+        detail = "This dispatcher fetches no attachments, and the mail needs them."
+        return Rejected(reason=Reason.CONTENT_REFUSED, detail=detail)
+    return await asyncio.to_thread(composed, job, partial(compose, files=files))

@@ -2,14 +2,15 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tocsin.channel import Answer, Rejected, SenderConfig
+from tocsin.channel.preparation import File, FilesOf, no_files
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
-from tocsin.dispatch_email.composing import composed
+from tocsin.dispatch_email.composing import composed, composed_with_files
 from tocsin.dispatch_email.mailboxes import MailAddress
 from tocsin.runtime import Clock
 
@@ -50,10 +51,16 @@ class HttpMailProvider(ABC):
         self._instance = config
         self._clock = clock
         self._calls: HttpCalls | None = None
+        self.files_of: FilesOf = no_files
 
     @abstractmethod
     def request(
-        self, job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress
+        self,
+        job: Job,
+        content: EmailContent,
+        sender: SenderIdentity,
+        to: MailAddress,
+        files: Sequence[File] = (),
     ) -> MailRequest | Rejected:
         """The request for one mail, or why the provider would refuse it for certain. May raise NoMail and NoMailbox."""
 
@@ -67,7 +74,10 @@ class HttpMailProvider(ABC):
 
     async def send(self, job: Job) -> Answer:
         """Hand one mail over, unless the provider would refuse it for certain."""
-        request = composed(job, self.request)
+        if job.intent.private.attachments:
+            request = await composed_with_files(job, self.request, self.files_of)
+        else:
+            request = composed(job, self.request)
         if isinstance(request, Rejected):
             return request
         if self._calls is None:

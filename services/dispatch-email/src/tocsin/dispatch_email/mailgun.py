@@ -6,14 +6,17 @@ unsubscribes, and tell Mailgun who reads what.
 """
 
 from base64 import b64encode
+from collections.abc import Sequence
 from secrets import token_hex
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig, one_word
+from tocsin.channel.preparation import File
 from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
+from tocsin.contracts.limits import ATTACHMENTS_BYTES, ATTACHMENTS_PER_MESSAGE
 from tocsin.dispatch_email.ascii_mail import ascii_mail
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
@@ -53,10 +56,17 @@ class MailgunProvider(HttpMailProvider):
         self._headers = {"Authorization": f"Basic {login}", "Accept": "application/json"}
 
     def request(
-        self, job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress
+        self,
+        job: Job,
+        content: EmailContent,
+        sender: SenderIdentity,
+        to: MailAddress,
+        files: Sequence[File] = (),
     ) -> MailRequest | Rejected:
         """A form with the recipient, the options and the mail as a file."""
-        mail = ascii_mail(job, content, sender, to, clock=self._clock, provider="Mailgun", largest=LARGEST)
+        mail = ascii_mail(
+            job, content, sender, to, clock=self._clock, provider="Mailgun", largest=LARGEST, files=files
+        )
         if isinstance(mail, Rejected):
             return mail
         fields = {"to": to.wire.decode(), **_UNTRACKED}
@@ -88,4 +98,5 @@ MAILGUN = ProviderKind(
     idempotency=Idempotency.NONE,
     title="Mailgun",
     limit=f"{LARGEST // 1_000_000} MB a mail",
+    attachments=f"{ATTACHMENTS_PER_MESSAGE} files, {ATTACHMENTS_BYTES // 1024**2} MiB together",
 )

@@ -11,10 +11,13 @@ Dots at the start of a line are the business of SMTP.
 """
 
 from binascii import b2a_qp
+from collections.abc import Sequence
 from email.utils import formatdate
 from functools import lru_cache
 
+from tocsin.channel.preparation import File
 from tocsin.contracts.jobs import EmailContent, SenderIdentity
+from tocsin.dispatch_email.attachment_parts import with_files
 from tocsin.dispatch_email.headers import address_field, text_field
 from tocsin.dispatch_email.mailboxes import MailAddress, mailbox
 from tocsin.dispatch_email.own_headers import ONE_CLICK, NoMail, check_ids, ref_field, unsubscribe_link
@@ -33,6 +36,7 @@ def mail(
     notification_id: str,
     unsubscribe_url: str | None,
     ref: str | None = None,
+    files: Sequence[File] = (),
     now: float,
 ) -> bytes:
     """The whole message, headers and body; `now` is the Date in seconds since 1970, `ref` what receipts for it need.
@@ -42,6 +46,9 @@ def mail(
     check_ids(delivery_id, notification_id)
     from_fields, domain = _from_fields(sender.address, sender.name, sender.reply_to)
     identity = delivery_id.encode("ascii")
+    body = _body(content, identity)
+    if files:
+        body = with_files(body, files, identity, shown=content.html is not None)
     return b"".join(
         (
             b"MIME-Version: 1.0\r\nDate: ",
@@ -53,7 +60,7 @@ def mail(
             _unsubscribe_fields(unsubscribe_url) if unsubscribe_url is not None else b"",
             b"X-Tocsin-Notification: %b\r\n" % notification_id.encode("ascii"),
             ref_field(ref) if ref is not None else b"",
-            *_body(content, identity),
+            *body,
         )
     )
 
@@ -73,7 +80,7 @@ def _quoted(text: str) -> bytes:
     return b2a_qp(text.encode("utf-8", "replace")).replace(b"\n", b"\r\n")
 
 
-def _body(content: EmailContent, identity: bytes) -> tuple[bytes, ...]:
+def _body(content: EmailContent, identity: bytes) -> Sequence[bytes]:
     text, html = content.text, content.html
     if text is not None and html is not None:
         # Quoted-printable never yields `=_`, so no body can hold the boundary.

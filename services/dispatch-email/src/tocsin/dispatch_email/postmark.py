@@ -1,12 +1,15 @@
 """Provider kind `postmark`: the Email API (https://postmarkapp.com/developer/api/email-api)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig, one_word
+from tocsin.channel.preparation import File
 from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
+from tocsin.contracts.limits import ATTACHMENTS_BYTES, ATTACHMENTS_PER_MESSAGE
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
 from tocsin.dispatch_email.postmark_answers import answer_of
@@ -44,11 +47,16 @@ class PostmarkProvider(HttpMailProvider):
         }
 
     def request(
-        self, job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress
+        self,
+        job: Job,
+        content: EmailContent,
+        sender: SenderIdentity,
+        to: MailAddress,
+        files: Sequence[File] = (),
     ) -> MailRequest | Rejected:
         """A mail for the stream of its category."""
         stream = self._config.message_streams.get(job.category, self._config.message_stream)
-        body = email_body(job, content, sender, to, stream=stream, ref=self.seal_ref(job))
+        body = email_body(job, content, sender, to, stream=stream, ref=self.seal_ref(job), files=files)
         if isinstance(body, Rejected):
             return body
         return MailRequest(url=self._url, headers=self._headers, body=body)
@@ -64,4 +72,5 @@ POSTMARK = ProviderKind(
     idempotency=Idempotency.NONE,
     title="Postmark",
     limit=f"{LARGEST // 1_000_000} MB a mail, {LARGEST_PART // 1_000_000} MB its text or HTML",
+    attachments=f"{ATTACHMENTS_PER_MESSAGE} files, {ATTACHMENTS_BYTES // 1024**2} MiB together",
 )

@@ -6,13 +6,16 @@ the server's settings are: it would change links, also the one that unsubscribes
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from tocsin.channel import Rejected
+from tocsin.channel.preparation import File
 from tocsin.channel.ref import pieces
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.dispatch_email.ascii_mail import too_large, unknown_letters
+from tocsin.dispatch_email.attachment_parts import is_shown
 from tocsin.dispatch_email.headers import one_line
 from tocsin.dispatch_email.mailboxes import MailAddress, ascii_mailbox
 from tocsin.dispatch_email.own_headers import ONE_CLICK, NoMail, check_ids, unsubscribe_link
@@ -36,6 +39,7 @@ def email_body(
     *,
     stream: str,
     ref: str | None = None,
+    files: Sequence[File] = (),
 ) -> bytes | Rejected:
     """The body of `POST /email`, or what Postmark documents that it refuses. `ref` comes back with each event. Raises NoMail and
     NoMailbox."""
@@ -50,6 +54,8 @@ def email_body(
         size = len(message.get(part, "").encode())
         if (refusal := too_large(size, provider="Postmark", largest=LARGEST_PART)) is not None:
             return refusal
+    if files:
+        message["Attachments"] = [_attachment(file, html=bool(content.html)) for file in files]
     body = encode(message)
     return too_large(len(body), provider="Postmark", largest=LARGEST) or body
 
@@ -71,6 +77,13 @@ def _message(
     if sender.reply_to:
         message["ReplyTo"] = ascii_mailbox(sender.reply_to, provider="Postmark").wire.decode()
     return message
+
+
+def _attachment(file: File, *, html: bool) -> dict[str, str]:
+    """`ContentID` makes it inline: https://postmarkapp.com/developer/user-guide/send-email-with-api#inline-images."""
+    about = file.about
+    attachment = {"Name": about.name, "Content": file.base64, "ContentType": about.type}
+    return attachment | {"ContentID": f"cid:{about.inline}"} if is_shown(file, html) else attachment
 
 
 def _from(source: MailAddress, name: str | None) -> str:

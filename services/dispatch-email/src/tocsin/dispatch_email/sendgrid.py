@@ -1,12 +1,15 @@
 """Provider kind `sendgrid`: the v3 Mail Send API (https://www.twilio.com/docs/sendgrid/api-reference/mail-send)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig, one_word
+from tocsin.channel.preparation import File
 from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
+from tocsin.contracts.limits import ATTACHMENTS_BYTES, ATTACHMENTS_PER_MESSAGE
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
 from tocsin.dispatch_email.sendgrid_answers import answer_of, pause
@@ -38,10 +41,15 @@ class SendGridProvider(HttpMailProvider):
         }
 
     def request(
-        self, job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress
+        self,
+        job: Job,
+        content: EmailContent,
+        sender: SenderIdentity,
+        to: MailAddress,
+        files: Sequence[File] = (),
     ) -> MailRequest | Rejected:
         """A Mail Send."""
-        body = mail_send_body(job, content, sender, to, ref=self.seal_ref(job))
+        body = mail_send_body(job, content, sender, to, ref=self.seal_ref(job), files=files)
         return body if isinstance(body, Rejected) else self.mail_send(body)
 
     def mail_send(self, body: bytes) -> MailRequest:
@@ -64,4 +72,5 @@ SENDGRID = ProviderKind(
     idempotency=Idempotency.NONE,
     title="SendGrid",
     limit=f"under {LARGEST // 1_000_000} MB a mail",
+    attachments=f"{ATTACHMENTS_PER_MESSAGE} files, {ATTACHMENTS_BYTES // 1024**2} MiB together",
 )

@@ -5,12 +5,15 @@ rewrite. Tracking is off in every mail, whatever the account's own settings are:
 that unsubscribes, and tell SendGrid who reads what.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from tocsin.channel import Rejected
+from tocsin.channel.preparation import File
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
 from tocsin.contracts.vocabulary import Reason
+from tocsin.dispatch_email.attachment_parts import is_shown
 from tocsin.dispatch_email.headers import one_line
 from tocsin.dispatch_email.mailboxes import MailAddress, ascii_mailbox
 from tocsin.dispatch_email.own_headers import ONE_CLICK, NoMail, check_ids, unsubscribe_link
@@ -28,7 +31,13 @@ _UNTRACKED: Final = {
 
 
 def mail_send_body(
-    job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress, *, ref: str | None = None
+    job: Job,
+    content: EmailContent,
+    sender: SenderIdentity,
+    to: MailAddress,
+    *,
+    ref: str | None = None,
+    files: Sequence[File] = (),
 ) -> bytes | Rejected:
     """The body of `POST /v3/mail/send`, or what SendGrid documents that it refuses. `ref` comes back with each event. Raises NoMail
     and NoMailbox."""
@@ -38,11 +47,11 @@ def mail_send_body(
     message = _message(job, content, sender, to)
     if ref is not None:
         message["custom_args"] = {REF: ref}
+    if files:
+        message["attachments"] = [_attachment(file, html=bool(content.html)) for file in files]
     body = encode(message)
     if len(body) >= LARGEST:
-        detail = (
-            f"The mail takes {len(body)} bytes; SendGrid takes less than {LARGEST}. Shorten the template."
-        )
+        detail = f"The mail takes {len(body)} bytes; SendGrid takes less than {LARGEST}. Shorten the template, or attach less."
         return Rejected(reason=Reason.TOO_LARGE, detail=detail)
     return body
 
@@ -62,6 +71,14 @@ def _message(job: Job, content: EmailContent, sender: SenderIdentity, to: MailAd
     if sender.reply_to:
         message["reply_to"] = {"email": ascii_mailbox(sender.reply_to, provider="SendGrid").wire.decode()}
     return message
+
+
+def _attachment(file: File, *, html: bool) -> dict[str, str]:
+    about = file.about
+    attachment = {"content": file.base64, "type": about.type, "filename": about.name}
+    if about.inline is not None and is_shown(file, html):
+        return attachment | {"disposition": "inline", "content_id": about.inline}
+    return attachment | {"disposition": "attachment"}
 
 
 def _subject(subject: str) -> str:

@@ -3,6 +3,7 @@
 The mail goes as it does by SMTP: `Content.Raw.Data` holds our own bytes. SES puts a Message-ID of its own into it.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from pydantic import Field
@@ -10,9 +11,11 @@ from pydantic import Field
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected
 from tocsin.channel.aws_account import AwsConfig
 from tocsin.channel.aws_signature import signed_headers
+from tocsin.channel.preparation import File
 from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
+from tocsin.contracts.limits import ATTACHMENTS_BYTES, ATTACHMENTS_PER_MESSAGE
 from tocsin.dispatch_email.ascii_mail import ascii_mail
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
@@ -45,7 +48,12 @@ class SesProvider(HttpMailProvider):
         self._credentials = config.credentials
 
     def request(
-        self, job: Job, content: EmailContent, sender: SenderIdentity, to: MailAddress
+        self,
+        job: Job,
+        content: EmailContent,
+        sender: SenderIdentity,
+        to: MailAddress,
+        files: Sequence[File] = (),
     ) -> MailRequest | Rejected:
         """A signed SendEmail."""
         mail = ascii_mail(
@@ -57,6 +65,7 @@ class SesProvider(HttpMailProvider):
             provider="SES",
             largest=LARGEST,
             ref=self.seal_ref(job),
+            files=files,
         )
         if isinstance(mail, Rejected):
             return mail
@@ -91,4 +100,5 @@ SES = ProviderKind(
     idempotency=Idempotency.NONE,
     title="Amazon SES",
     limit=f"{LARGEST // 1_000_000} MB a mail",
+    attachments=f"{ATTACHMENTS_PER_MESSAGE} files, {ATTACHMENTS_BYTES // 1024**2} MiB together",
 )

@@ -7,6 +7,7 @@ one. As many connections as calls at once, which is at most `max_in_flight`; the
 import asyncio
 import socket
 import ssl
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,11 +16,13 @@ from pydantic import Field, field_validator, model_validator
 
 from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFile, SenderConfig
 from tocsin.channel.answers import reason_of
+from tocsin.channel.preparation import File, FilesOf, no_files
 from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
+from tocsin.contracts.limits import ATTACHMENTS_BYTES, ATTACHMENTS_PER_MESSAGE
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.vocabulary import Channel
-from tocsin.dispatch_email.composing import composed
+from tocsin.dispatch_email.composing import composed, composed_with_files
 from tocsin.dispatch_email.dkim_settings import DkimConfig, DkimKeys
 from tocsin.dispatch_email.mailboxes import MailAddress, mailbox
 from tocsin.dispatch_email.mime import mail
@@ -114,6 +117,7 @@ class SmtpProvider:
     def __init__(self, config: SmtpConfig, clock: Clock) -> None:
         self.name = config.name
         self.seal_ref: SealRef = no_ref
+        self.files_of: FilesOf = no_files
         self._config = config
         self._clock = clock
         self._server: Server | None = None
@@ -135,7 +139,10 @@ class SmtpProvider:
 
     async def send(self, job: Job) -> Answer:
         """Hand the mail over within `call_timeout` seconds."""
-        envelope = composed(job, self._envelope)
+        if job.intent.private.attachments:
+            envelope = await composed_with_files(job, self._envelope, self.files_of)
+        else:
+            envelope = composed(job, self._envelope)
         if not isinstance(envelope, Envelope):
             return envelope
         with client_span("SMTP", self._called) as call:
@@ -164,7 +171,12 @@ class SmtpProvider:
             self._open_connections.dec(len(idle))
 
     def _envelope(
-        self, job: Job, content: EmailContent, sender: SenderIdentity, recipient: MailAddress
+        self,
+        job: Job,
+        content: EmailContent,
+        sender: SenderIdentity,
+        recipient: MailAddress,
+        files: Sequence[File] = (),
     ) -> Envelope:
         source = self._return_address(job, sender)
         now = self._clock.time_ms() / 1000
@@ -176,6 +188,7 @@ class SmtpProvider:
             notification_id=job.notification_id,
             unsubscribe_url=job.private.unsubscribe_url,
             ref=self.seal_ref(job),
+            files=files,
             now=now,
         )
         if self._signer is not None:
@@ -274,4 +287,5 @@ SMTP = ProviderKind(
     idempotency=Idempotency.NONE,
     title="any mail server",
     limit="what the server says",
+    attachments=f"{ATTACHMENTS_PER_MESSAGE} files, {ATTACHMENTS_BYTES // 1024**2} MiB together",
 )

@@ -6,8 +6,28 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from tocsin.contracts.limits import CHATS_PER_RECIPIENT, DEVICES_PER_RECIPIENT, RECIPIENTS_PER_REQUEST
+from tocsin.contracts.attachments import Attachment
+from tocsin.contracts.limits import (
+    ATTACHMENTS_BYTES,
+    ATTACHMENTS_PER_MESSAGE,
+    CHATS_PER_RECIPIENT,
+    DEVICES_PER_RECIPIENT,
+    RECIPIENTS_PER_REQUEST,
+)
 from tocsin.contracts.recipients import valid_chats, valid_devices
+from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.attachments import (
+    LONGEST_NAME,
+    LONGEST_TYPE,
+    LONGEST_URL,
+    attachments,
+    content_id,
+    file_name,
+    file_sha256,
+    file_size,
+    file_type,
+    file_url,
+)
 from tocsin.contracts.values.cancel_key import LONGEST as LONGEST_CANCEL_KEY
 from tocsin.contracts.values.cancel_key import cancel_key
 from tocsin.contracts.values.chat_place import chat_address, chat_kind, place_id
@@ -70,6 +90,13 @@ class DeviceBody(_Body):
     )
 
 
+def _of_its_size(size: int) -> int:
+    try:
+        return file_size(size)
+    except ValueRefused as refused:
+        raise PydanticCustomError(refused.code, "{rule}", {"rule": refused.detail}) from None
+
+
 def _of_different_ids(devices: list[DeviceBody]) -> list[DeviceBody]:
     if len(devices) <= DEVICES_PER_RECIPIENT and not valid_devices([device.id for device in devices]):
         raise PydanticCustomError(Reason.DEVICE_INVALID.value, DEVICES_RULE)
@@ -88,10 +115,10 @@ class ChatBody(_Body):
         description="Names the place; it goes into ids and timelines"
     )
     kind: Annotated[str, judged(chat_kind)] = Field(
-        description="`slack`, `slack_webhook`, or what a provider of your own serves"
+        description="`slack`, `slack_webhook`, `teams`, or what a provider of your own serves"
     )
     address: Annotated[str, judged(chat_address), address_of_its_kind] = Field(
-        description="`slack`: the id of a channel or person. `slack_webhook`: the URL, which is a secret",
+        description="`slack`: the id of a channel or person. `slack_webhook`, `teams`: the URL, which is a secret",
         examples=["C024BE91L"],
     )
 
@@ -104,6 +131,55 @@ def _of_different_chat_ids(chats: list[ChatBody]) -> list[ChatBody]:
 
 _Chats = Annotated[
     list[ChatBody], Field(max_length=CHATS_PER_RECIPIENT), AfterValidator(_of_different_chat_ids)
+]
+
+
+class AttachmentBody(_Body):
+    """A file for the message's mails: where it lies, and what it must be. Nobody else than the mail's sender fetches it."""
+
+    name: Annotated[
+        str, judged(file_name), Field(json_schema_extra={"minLength": 1, "maxLength": LONGEST_NAME})
+    ] = Field(
+        description="What the recipient's mail program calls it, in any script",
+        examples=["invoice-A-1042.pdf"],
+    )
+    url: Annotated[
+        str, judged(file_url), Field(json_schema_extra={"maxLength": LONGEST_URL, "format": "uri"})
+    ] = Field(
+        description="Where it is fetched when the mail is sent: https, a public address, no redirect. It may be a signed URL; treat it as a secret",
+        examples=["https://files.shop.example/A-1042.pdf?signature=…"],
+    )
+    sha256: Annotated[str, judged(file_sha256), Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})] = (
+        Field(
+            description="SHA-256 of the file in hex. A file that is another one is not sent",
+        )
+    )
+    size: Annotated[
+        int,
+        AfterValidator(_of_its_size),
+        Field(json_schema_extra={"minimum": 1, "maximum": ATTACHMENTS_BYTES}),
+    ] = Field(description="Its bytes")
+    type: Annotated[str, judged(file_type), Field(json_schema_extra={"maxLength": LONGEST_TYPE})] = Field(
+        description="Its media type, without parameters", examples=["application/pdf"]
+    )
+    inline: Annotated[str, judged(content_id)] | None = Field(
+        default=None,
+        description='Content id under which the HTML shows it, as `<img src="cid:logo">`; without it the mail lists the file',
+        examples=["logo"],
+    )
+
+
+def _that_fit_together(files: list[AttachmentBody]) -> list[AttachmentBody]:
+    if len(files) <= ATTACHMENTS_PER_MESSAGE:
+        try:
+            attachments([Attachment(**file.model_dump()) for file in files])
+        except ValueRefused as refused:
+            raise PydanticCustomError(refused.code, "{rule}", {"rule": refused.detail}) from None
+    return files
+
+
+_Attachments = Annotated[
+    list[AttachmentBody], Field(max_length=ATTACHMENTS_PER_MESSAGE), AfterValidator(_that_fit_together)
 ]
 
 
@@ -179,4 +255,8 @@ class NotificationBody(_Body):
         default=None,
         description="Under this key it can be cancelled: `POST /v1/cancellations`. The timeline shows it",
         examples=["order-A-1042"],
+    )
+    attachments: _Attachments | None = Field(
+        default=None,
+        description="Files for its mails, 10 MiB together. Other channels send none of them",
     )

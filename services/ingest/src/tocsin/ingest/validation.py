@@ -17,6 +17,7 @@ from tocsin.contracts.events import (
 from tocsin.contracts.ids import event_key, notification_id, recipient_key
 from tocsin.contracts.send_times import due_of
 from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.attachments import attachments
 from tocsin.contracts.values.cancellation import cancel_key_of, read_cancellation
 from tocsin.contracts.values.identifier import recipient_id
 from tocsin.contracts.values.link import link
@@ -164,6 +165,8 @@ def _sound(
             judge_recipient(request.actor, address_like=address_like)
         if request.link is not None:
             link(request.link)
+        if request.attachments:
+            attachments(request.attachments)
     except ValueRefused:
         return False
     expires_at = request.expires_at

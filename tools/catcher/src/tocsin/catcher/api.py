@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Path, Query
 from fastapi.responses import JSONResponse, Response
 
+from .attachments import download_headers
 from .browser_policy import MAIL_POLICY, mail_document
+from .mail import attached_file
 from .mailbox import Mailbox
 from .messages import AnyMessage, Channel, Email, as_json
 from .receipts import NotPlayed, Played, Receipts
@@ -54,6 +56,13 @@ def messages_api(mailbox: Mailbox, *, receipts: Receipts) -> APIRouter:
             case Played():
                 return Response(status_code=204)
 
+    _add_parts(routes, mailbox)
+    return routes
+
+
+def _add_parts(routes: APIRouter, mailbox: Mailbox) -> None:
+    """What of a mail is no JSON."""
+
     @routes.get("/{identity}/html")
     async def html(identity: UUID) -> Response:
         """The mail's HTML for the sandboxed frame; its policy holds wherever it is opened."""
@@ -63,7 +72,15 @@ def messages_api(mailbox: Mailbox, *, receipts: Receipts) -> APIRouter:
         policy = {"Content-Security-Policy": MAIL_POLICY}
         return Response(mail_document(mail.html), media_type="text/html", headers=policy)
 
-    return routes
+    @routes.get("/{identity}/attachments/{place}")
+    async def attachment(identity: UUID, place: Annotated[int, Path(ge=0)]) -> Response:
+        """The file at this place of the mail's `attachments`, to be saved."""
+        mail = _kept(mailbox, identity)
+        content = attached_file(mail.raw, place) if isinstance(mail, Email) else None
+        if content is None or not isinstance(mail, Email):
+            raise HTTPException(404, "This message has no such attachment.")
+        headers = download_headers(mail.attachments[place].name)
+        return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 def timelines_api(mailbox: Mailbox, *, timelines: Timelines, entries: EntryFinder) -> APIRouter:

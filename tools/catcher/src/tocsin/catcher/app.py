@@ -36,6 +36,7 @@ from .slack import SlackEndpoint
 from .sms_endpoints import sms_endpoints
 from .smtp import MailCatcher, open_smtp
 from .stream import stream_api
+from .teams import TeamsEndpoint
 from .timelines import EntryFinder, Timelines
 from .twilio import TwilioEndpoint
 from .vonage import VonageEndpoint
@@ -99,7 +100,8 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
     )
     app.include_router(sms_endpoints(vonage=vonage, aws=aws))
     slack = SlackEndpoint(mailbox=mailbox, bot_token=_shown(settings.slack_bot_token), now=utc_now)
-    app.include_router(chat_endpoints(slack=slack))
+    teams = TeamsEndpoint(mailbox=mailbox, now=utc_now)
+    app.include_router(chat_endpoints(slack=slack, teams=teams))
     timelines = Timelines(entries=entries, client=client)
     receipts = Receipts(client=client, tellers=tellers(settings, now=utc_now))
     app.include_router(messages_api(mailbox, receipts=receipts))

@@ -14,7 +14,7 @@ from .twilio_refusals import Refusal
 from .webhook import WebhookEndpoint
 from .webpush import Subscribing, WebPushEndpoint
 
-_LARGEST_BODY = 1024 * 1024  # far above what the real APIs take
+_LARGEST_BODY = 30 * 1024 * 1024  # as much as APIs for mail take, with attachments
 
 
 def add_provider_endpoints(

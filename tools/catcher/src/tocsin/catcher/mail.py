@@ -78,13 +78,28 @@ def _text(part: Message | None) -> str | None:
     return text.replace("\r\n", "\n")
 
 
+def attached_file(raw: str, place: int) -> bytes | None:
+    """The content of the attachment at this place of the mail's list, from its source; None where there is none."""
+    parsed = message_from_bytes(raw.encode("utf-8", "replace"))
+    bodies = [_first(parsed, kind) for kind in ("text/plain", "text/html")]
+    parts = list(_parts_beside(parsed, bodies))
+    return _content(parts[place]) if place < len(parts) else None
+
+
 def _attachments(message: Message, *, shown: Collection[Message | None]) -> Iterator[Attachment]:
-    bodies = [id(part) for part in shown if part is not None]
-    for part in message.walk():
-        if part.is_multipart() or id(part) in bodies:
-            continue
-        payload = part.get_payload(decode=True)
-        size = len(payload) if isinstance(payload, bytes) else 0
+    for part in _parts_beside(message, shown):
         yield Attachment(
-            name=part.get_filename() or "unnamed", content_type=part.get_content_type(), bytes=size
+            name=part.get_filename() or "unnamed",
+            content_type=part.get_content_type(),
+            bytes=len(_content(part)),
         )
+
+
+def _parts_beside(message: Message, shown: Collection[Message | None]) -> Iterator[Message]:
+    bodies = [id(part) for part in shown if part is not None]
+    return (part for part in message.walk() if not (part.is_multipart() or id(part) in bodies))
+
+
+def _content(part: Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""

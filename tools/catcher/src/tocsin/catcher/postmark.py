@@ -12,6 +12,7 @@ from email.utils import format_datetime, getaddresses, parseaddr
 from typing import Any
 from uuid import uuid4
 
+from .attachments import File, attach, decoded
 from .mail_refusals import MailRefusal, is_address, keep
 from .mailbox import Mailbox
 
@@ -120,7 +121,19 @@ def _mime(message: dict[str, Any], *, now: datetime) -> bytes:
         mail.add_alternative(html, subtype="html", cte="quoted-printable")
     elif html:
         mail.set_content(html, subtype="html", cte="quoted-printable")
+    attach(mail, map(_file, message.get("Attachments", [])))
     return mail.as_bytes()
+
+
+def _file(attached: dict[str, str]) -> File:
+    """Raises KeyError where a field is missing, ValueError where it is no file."""
+    content_id = attached.get("ContentID")
+    return File(
+        name=attached["Name"],
+        kind=attached["ContentType"],
+        content=decoded(attached["Content"]),
+        content_id=None if content_id is None else content_id.removeprefix("cid:"),
+    )
 
 
 def _refusal(code: int, words: str, *, status: int = 422) -> MailRefusal:

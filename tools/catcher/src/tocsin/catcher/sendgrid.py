@@ -11,6 +11,7 @@ from email.utils import format_datetime, formataddr
 from typing import Any, Final
 from uuid import uuid4
 
+from .attachments import File, attach, decoded
 from .mail_refusals import MailRefusal, is_address, keep
 from .mailbox import Mailbox
 
@@ -155,7 +156,15 @@ def _mime(message: dict[str, Any], *, now: datetime) -> bytes:
     for number, part in enumerate(message["content"]):
         add = mail.set_content if number == 0 else mail.add_alternative
         add(part["value"], subtype=part["type"].partition("/")[2], cte="quoted-printable")
+    attach(mail, map(_file, message.get("attachments", [])))
     return mail.as_bytes()
+
+
+def _file(attached: dict[str, str]) -> File:
+    """Raises KeyError where a field is missing, ValueError where it is no file."""
+    shown = attached.get("content_id") if attached.get("disposition") == "inline" else None
+    kind = attached.get("type", "application/octet-stream")
+    return File(name=attached["filename"], kind=kind, content=decoded(attached["content"]), content_id=shown)
 
 
 def _shown(box: dict[str, str]) -> str:

@@ -11,7 +11,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from .mail import read_mail
 from .mailbox import Mailbox
 
-_LARGEST_MAIL = 10 * 1024 * 1024
+_LARGEST_MAIL = 20 * 1024 * 1024
 _GONE = "no-such-mailbox"
 """With it begin the names of mailboxes that are no more."""
 

@@ -65,8 +65,9 @@ def write_providers(
         "kind": "slack_webhook",
         "hosts": ["hooks.slack.com", "127.0.0.1", "localhost"],
     }
+    workflows: Entry = {"name": "catcher-teams", "kind": "teams", "hosts": ["127.0.0.1", "localhost"]}
     with (folder / "chat.toml").open("a") as file:
-        file.write(as_toml(webhooks))
+        file.write(as_toml(webhooks) + as_toml(workflows))
     if apns is not None:
         url, key = apns
         iphones: Entry = {

@@ -43,6 +43,7 @@ STRUCTS: Final[dict[str, Fields]] = {
     "Run": {Says.TECHNICAL: "turn"},
     "RetryMemory": {Says.TECHNICAL: "attempt first_at uncertain"},
     "IntentPrivate": {Says.PERSON: "link data"},
+    "Attachment": {Says.PERSON: "name url sha256", Says.TECHNICAL: "size type inline"},
     "InlineRecipient": {Says.PERSON: "email phone locale time_zone attributes", Says.PERSON_ID: "id"},
     "ChatPlace": {Says.PERSON: "address", Says.TECHNICAL: "id kind"},
     "Device": {Says.PERSON: "token", Says.TECHNICAL: "id kind app"},

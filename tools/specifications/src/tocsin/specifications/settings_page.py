@@ -14,6 +14,7 @@ from tocsin.cli.api import ApiSettings
 from tocsin.cli.config.processes import CALLBACKS, PROCESSES, SERVICES, settings_of
 from tocsin.cli.topics import TopicSizes
 from tocsin.database import DatabaseSettings
+from tocsin.dispatch_email.settings import EmailSettings
 from tocsin.ingest.settings import IngestSettings
 from tocsin.kafka import KafkaSettings
 from tocsin.ledger.settings import LedgerSettings
@@ -51,6 +52,7 @@ TITLES: Final[Mapping[type[BaseSettings], str]] = {
     CallbackSettings: "Callbacks of providers",
     LedgerSettings: "Ledger",
     TopicSizes: "Topics",
+    EmailSettings: "Mails",
     ApiSettings: "Commands that call the API",
 }
 """A heading for each class that has fields of its own, in the order of the page."""

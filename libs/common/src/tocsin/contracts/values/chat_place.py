@@ -1,6 +1,6 @@
 """What a place in a chat is: its id, the way that leads there, and its address. All are kept as written.
 
-An address of kind `slack_webhook` is a URL that carries its own authority, so no sentence here repeats one. Whether it leads to its provider is
+An address of kind `slack_webhook` or `teams` is a URL that carries its own authority, so no sentence here repeats one. Whether it leads to its provider is
 asked before each call: what else may be called is the operator's to say, and only the dispatcher knows.
 """
 
@@ -20,7 +20,7 @@ _ID_RULE: Final = f"Not the id of a place. It has 1 to {LONGEST_ID} characters, 
 _ADDRESS_RULE: Final = (
     f"Not an address. It has 1 to {LONGEST_ADDRESS} characters of ASCII, no blanks and no control characters"
 )
-_KIND_RULE: Final = "Not a kind of chat. Write `slack`, `slack_webhook`, or up to 32 of `a-z`, `0-9`, `_` and `-`, a letter first"
+_KIND_RULE: Final = "Not a kind of chat. Write `slack`, `slack_webhook`, `teams`, or up to 32 of `a-z`, `0-9`, `_` and `-`, a letter first"
 _ADDRESS: Final = re.compile(rf"[\x21-\x7e]{{1,{LONGEST_ADDRESS}}}").fullmatch
 _KIND: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}").fullmatch
 _SLACK_ID: Final = re.compile(r"[CDGUW][A-Z0-9]{1,63}").fullmatch
@@ -75,6 +75,6 @@ def address_of_kind(address: str, kind: str) -> str:
     match kind:
         case ChatKind.SLACK if not _SLACK_ID(address):
             raise ValueRefused(Reason.CHAT_INVALID, _SLACK_RULE)
-        case ChatKind.SLACK_WEBHOOK if not _WEBHOOK(address):
+        case ChatKind.SLACK_WEBHOOK | ChatKind.TEAMS if not _WEBHOOK(address):
             raise ValueRefused(Reason.CHAT_INVALID, _WEBHOOK_RULE)
     return address

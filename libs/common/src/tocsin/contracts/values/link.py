@@ -18,6 +18,11 @@ _FORM: Final = re.compile(
 
 def link(text: str) -> str:
     """The link as it is: it can stand in mail, in HTML and in a push message. Raises ValueRefused."""
-    if len(text) > LONGEST or not text.isprintable() or _FORM(text) is None:
+    if not is_url(text, longest=LONGEST):
         raise ValueRefused(Reason.LINK_INVALID, _RULE)
     return text
+
+
+def is_url(text: str, *, longest: int) -> bool:
+    """Whether it is a URL of http or https with a host and no user name, which needs no escaping wherever it stands."""
+    return len(text) <= longest and text.isprintable() and _FORM(text) is not None

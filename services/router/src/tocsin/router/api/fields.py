@@ -155,7 +155,7 @@ ChatKindWord = Annotated[
     judged(chat_place.chat_kind),
     Field(
         max_length=chat_place.LONGEST_KIND,
-        description="`slack`, `slack_webhook`, or what a provider of your own serves",
+        description="`slack`, `slack_webhook`, `teams`, or what a provider of your own serves",
     ),
 ]
 ChatAddress = Annotated[
@@ -164,7 +164,7 @@ ChatAddress = Annotated[
     Field(
         min_length=1,
         max_length=chat_place.LONGEST_ADDRESS,
-        description="`slack`: the id of a channel or person. `slack_webhook`: the URL, which is a secret",
+        description="`slack`: the id of a channel or person. `slack_webhook`, `teams`: the URL, which is a secret",
         examples=["C024BE91L"],
     ),
 ]

@@ -28,6 +28,7 @@ def intent_for(
             actor=match.actor,
             link=match.link,
             data=match.data,
+            attachments=list(match.attachments),
         ),
         lane=match.lane,
         expires_at=match.expires_at,

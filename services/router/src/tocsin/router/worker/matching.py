@@ -1,16 +1,18 @@
 """What one workflow makes of an event: for whom, with what data, when and on which lane; or the reason why it does not take it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from tocsin.contracts.attachments import Attachment
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_request, describe_error, unknown_field
 from tocsin.contracts.events import Event, NotificationRequest
 from tocsin.contracts.limits import JSON_DEPTH, MESSAGE_LIFE_SECONDS
 from tocsin.contracts.send_times import CLOCK_TOLERANCE, due_of
 from tocsin.contracts.values import ValueRefused
+from tocsin.contracts.values.attachments import attachments
 from tocsin.contracts.values.cancellation import cancel_key_of
 from tocsin.contracts.values.json_depth import too_deep
 from tocsin.contracts.values.link import link
@@ -44,6 +46,7 @@ class WorkflowMatch(msgspec.Struct, frozen=True):
     due_at: datetime | None = None
     """When it is to be sent; None: at once."""
     cancel_key: str | None = None
+    attachments: Sequence[Attachment] = ()
 
 
 class RefusedEvent(NamedTuple):
@@ -95,6 +98,7 @@ def match_request(
         request.expires_at,
         asked.due_at,
         asked.cancel_key,
+        request.attachments,
     )
 
 
@@ -113,6 +117,8 @@ def _asked(request: NotificationRequest, event: Event, event_time: datetime, *, 
         judge(request.actor, address_like=address_like, pointer="/data/actor")
     if request.link is not None:
         _judged("/data/link", link, request.link)
+    if request.attachments:
+        _judged("/data/attachments", attachments, request.attachments)
     key = _judged("/data", cancel_key_of, event, request)
     due = due_of(event, request, event_time=event_time, tolerance=CLOCK_TOLERANCE)
     if request.expires_at is not None and request.expires_at - (due or event_time) > _LIFE:
@@ -131,7 +137,7 @@ def _judged(pointer: str, judge: Callable[..., T], *values: object) -> T:
 
 
 def _refusal_of(error: RecipientsInvalid | ValueRefused) -> tuple[Reason, str]:
-    """Why a request is refused whose recipients, actor, link, times or cancellation key cannot be used."""
+    """Why a request is refused whose recipients, actor, link, attachments, times or cancellation key cannot be used."""
     if isinstance(error, RecipientsInvalid):
         return error.reason, str(error)
     return Reason(error.code), f"{error.pointer}: {error.sentence}"

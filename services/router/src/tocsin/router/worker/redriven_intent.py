@@ -29,6 +29,7 @@ def redriven_intent(redrive: Redrive, directory: PublishedDirectory, *, cause: s
             actor=request.actor,
             link=request.link,
             data=request.data,
+            attachments=list(request.attachments),
         )
         expires_at = request.expires_at
         cancel_key = request.cancel_key or cancel_key

@@ -17,6 +17,7 @@ from tocsin.contracts.ids import delivery_id, recipient_key, run_timer_id
 from tocsin.contracts.intents import DeliveryRef, Intent, Run
 from tocsin.contracts.jobs import Job, JobPrivate
 from tocsin.contracts.provider_order import weighted_order
+from tocsin.contracts.recipients import InlineRecipient
 from tocsin.contracts.statuses import ChannelDecision, Target
 from tocsin.contracts.timers import SetTimer, TimerPrivate
 from tocsin.contracts.vocabulary import Outcome, Reason, Rule, StatusName
@@ -187,8 +188,8 @@ def _job(
     spec, step = CHANNELS[deliver.ref.channel], deliver.ref.step
     channel = spec.channel
     # Of devices given inline a job carries only the one it is for: all of them in each job would be their number squared.
-    private = intent.private
-    inline = None if private.inline is None else spec.address.narrowed(private.inline, address_key)
+    given = intent.private.inline
+    inline = None if given is None else spec.address.narrowed(given, address_key)
     delivery = delivery_id(
         notification=intent.notification_id, channel=channel, step=step, address_key=address_key
     )
@@ -224,10 +225,17 @@ def _job(
         required=deliver.category.default == "required",
         delivery_class=deliver.category.delivery_class,
         resend_elsewhere=deliver.category.resend_elsewhere,
-        intent=intent
-        if inline is private.inline
-        else replace(intent, private=replace(private, inline=inline)),
+        intent=_narrowed(intent, inline, carries_files=spec.carries_files),
         origin=intent.origin,
         cause=cause,
         traceparent=context.spans.below(context.topics.jobs[channel], intent.traceparent),
     )
+
+
+def _narrowed(intent: Intent, inline: InlineRecipient | None, *, carries_files: bool) -> Intent:
+    """The intent as a job carries it: with what the job's address needs, and with URLs of files only where they are sent."""
+    private = intent.private
+    files = private.attachments if carries_files else []
+    if inline is private.inline and len(files) == len(private.attachments):
+        return intent
+    return replace(intent, private=replace(private, inline=inline, attachments=files))

@@ -30,7 +30,7 @@ export const CHANNELS = { email: "Email", sms: "SMS", push: "Push", chat: "Chat"
 export const PROVIDERS = {
   smtp: "SMTP", ses: "Amazon SES", sendgrid: "SendGrid", mailgun: "Mailgun", postmark: "Postmark",
   twilio: "Twilio", vonage: "Vonage", aws_sms: "AWS End User Messaging", sns: "Amazon SNS",
-  fcm: "FCM", apns: "APNs", webpush: "Web Push", slack: "a Slack bot", slack_webhook: "a Slack webhook", webhook: "a webhook",
+  fcm: "FCM", apns: "APNs", webpush: "Web Push", slack: "a Slack bot", slack_webhook: "a Slack webhook", teams: "a Teams workflow", webhook: "a webhook",
 };
 
 /** The channel's icon in its colour. */

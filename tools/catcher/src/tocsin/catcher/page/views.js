@@ -55,15 +55,20 @@ function frame(mail) {
 }
 
 function headers(mail) {
-  const attached = mail.attachments.map((part) => `${part.name} (${part.content_type}, ${part.bytes} bytes)`).join(", ");
   return el(
     "dl",
     { class: "facts" },
     pair("Envelope from", mail.envelope_from || "<>"),
     pair("Envelope to", mail.to),
-    pair("Attachments", attached),
+    mail.attachments.map((part, place) => pair("Attachment", attachment(mail, part, place))),
     mail.headers.map(([name, value]) => pair(name, value || " ")),
   );
+}
+
+/** A link that saves the file. */
+function attachment(mail, part, place) {
+  const link = el("a", { href: `api/messages/${mail.id}/attachments/${place}`, download: part.name }, part.name);
+  return [link, ` (${part.content_type}, ${part.bytes} bytes)`];
 }
 
 function received(webhook) {
