@@ -1,8 +1,9 @@
 """Of 1,000 endpoints 50 hang: how long do messages to the others wait?
 
-`python bench/webhooks_apart.py [messages a second] [seconds]` hands webhooks at an even rate to 1,000 endpoints of 40 tenants, which another process
-serves, once while all of them answer and once while 50 never do. It prints how long messages to the other 950 took from when they were
-due until they were answered. The target: with 50 that hang the 99th percentile is at most 1.2 times that without, or 10 ms more.
+`python bench/webhooks_apart.py [messages a second] [seconds] [rounds]` hands webhooks at an even rate to 1,000 endpoints of 40 tenants, which
+another process serves, in each round once while all of them answer and once while 50 never do, so that what else the machine does falls on both. It
+prints how long messages to the other 950 took from when they were due until they were answered. The target: with 50 that hang the 99th percentile
+is at most 1.2 times that without, or 10 ms more; of each case the median of the rounds counts.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import os
 import sys
 import time
 from multiprocessing.connection import Connection
+from statistics import median
 from typing import Any, cast
 
 import uvloop
@@ -159,27 +161,38 @@ async def measured(url: str, *, hanging: int, rate: float, seconds: float) -> li
     return sorted(load.took)
 
 
+def _line(hanging: int, took: list[float]) -> float:
+    """Print what these took; their 99th percentile in ms."""
+    p99 = took[int(len(took) * 0.99)] * 1000
+    print(
+        f"{hanging:4d} of them hang {len(took):9d} {took[len(took) // 2] * 1000:11.1f} {p99:8.1f} {took[-1] * 1000:12.1f}"
+    )
+    return p99
+
+
+def _given(place: int, otherwise: float) -> float:
+    return float(sys.argv[place]) if len(sys.argv) > place else otherwise
+
+
 def main() -> None:
-    rate = float(sys.argv[1]) if len(sys.argv) > 1 else 200.0
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 30.0
+    rate, seconds, rounds = _given(1, 200.0), _given(2, 20.0), int(_given(3, 3))
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
     process.start()
     url = f"http://127.0.0.1:{ours.recv()}"
-    print(f"{ENDPOINTS} endpoints of {TENANTS} tenants, {rate:g} messages a second for {seconds:g} s")
-    print("                  messages   median ms   p99 ms   longest ms")
-    percentiles = []
-    for hanging in (0, HANGING):
-        took = uvloop.run(measured(url, hanging=hanging, rate=rate, seconds=seconds))
-        p99 = took[int(len(took) * 0.99)] * 1000
-        percentiles.append(p99)
-        print(
-            f"{hanging:4d} of them hang {len(took):9d} {took[len(took) // 2] * 1000:11.1f} {p99:8.1f} {took[-1] * 1000:12.1f}"
-        )
-    alone, beside = percentiles
     print(
-        f"target: at most {max(alone * 1.2, alone + 10):.1f} ms; {'met' if beside <= max(alone * 1.2, alone + 10) else 'missed'}"
+        f"{ENDPOINTS} endpoints of {TENANTS} tenants, {rate:g} messages a second for {seconds:g} s, {rounds} rounds"
     )
+    print("                  messages   median ms   p99 ms   longest ms")
+    p99s: dict[int, list[float]] = {0: [], HANGING: []}
+    for number in range(rounds):
+        for hanging in sorted(p99s, reverse=bool(number % 2)):
+            took = uvloop.run(measured(url, hanging=hanging, rate=rate, seconds=seconds))
+            p99s[hanging].append(_line(hanging, took))
+    alone, beside = median(p99s[0]), median(p99s[HANGING])
+    bound = max(alone * 1.2, alone + 10)
+    print(f"median of p99: {alone:.1f} ms, beside those that hang {beside:.1f} ms")
+    print(f"target: at most {bound:.1f} ms; {'met' if beside <= bound else 'missed'}")
     process.terminate()
 
 

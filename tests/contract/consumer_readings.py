@@ -22,15 +22,15 @@ from tocsin.contracts.jobs import Job
 from tocsin.contracts.recipients import Device
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane, StatusName
+from tocsin.contracts.webhook_body import body_of
 from tocsin.dispatch_email.composing import composed
 from tocsin.dispatch_email.smtp import SmtpConfig, SmtpProvider
 from tocsin.dispatch_push.fcm import FcmProvider
 from tocsin.dispatch_sms.sms_job import text_of
 from tocsin.dispatch_sms.twilio import TwilioConfig, TwilioProvider
 from tocsin.dispatch_webhook.endpoints import Endpoints
-from tocsin.dispatch_webhook.webhook_message import body_of
 from tocsin.ingest.directory import Directory
-from tocsin.kafka import Cancellations, ConsumerRecord
+from tocsin.kafka import Batch, Cancellations, ConsumerRecord
 from tocsin.ledger.history import DecisionRow, told
 from tocsin.ledger.reading import stored_row_of
 from tocsin.ledger.tables import STATUSES
@@ -94,7 +94,8 @@ def feedback(value: bytes) -> Any:
 
     class OneBatch:
         def __init__(self) -> None:
-            self.batches = [SimpleNamespace(records=[_record("s", b"k", value)], offsets={})]
+            self.batches = [Batch(records=[_record("s", b"k", value)])]
+            self.revoked = asyncio.Event()
 
         async def gather(self, **_: Any) -> None: ...
 
@@ -325,9 +326,7 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("dispatch-push", "job_push"): _handed_over(
         lambda job: _FCM._message(job, cast("Any", job.private.content))
     ),
-    ("dispatch-webhook", "job_webhook"): _handed_over(
-        lambda job: (body_of(job, cast("Any", job.private.content)), job.address_key)
-    ),
+    ("dispatch-webhook", "job_webhook"): _handed_over(lambda job: (body_of(job), job.address_key)),
     ("dispatch-webhook", "directory_webhook_endpoint"): called_endpoint,
     ("dispatch-webhook", "cancellation"): cancelled,
 }

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tocsin.catcher.testing import RunningCatcher
-from tocsin.dispatch_webhook.signature import signature_headers
+from tocsin.contracts.webhook_signature import signature_headers
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 NOTIFICATION = "c1d3a1f0-2f6e-5a2b-9a67-0d7a3b1c2e4f"

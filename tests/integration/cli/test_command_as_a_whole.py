@@ -26,6 +26,7 @@ def test_help_names_every_part_and_those_of_installed_services(tocsin: Run) -> N
         "redrive",
         "refusals",
         "suppressions",
+        "webhooks",
         "keys",
         "directory",
         "config",

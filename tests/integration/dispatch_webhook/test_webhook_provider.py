@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from tests.integration.channel.test_guarded_http import HOSTILE, Canary, attempts  # noqa: F401 - a fixture
 from tests.integration.dispatch_webhook.webhook_world import (
@@ -184,3 +185,13 @@ async def test_a_hostile_url_gets_no_connection(
 async def test_what_the_operator_allows_is_called(world: WebhookWorld) -> None:
     async with world.provider(allow=(f"127.0.0.1:{world.port}",)) as provider:
         assert isinstance(await provider.send(job(world)), Accepted)
+
+
+async def test_a_status_goes_out_as_it_was_written_and_signed(world: WebhookWorld) -> None:
+    event = b'{"specversion":"1.0","type":"tocsin.status.delivered.v1","timestamp":"2026-01-31T12:00:00Z","data":{"status":"delivered"}}'
+    told = job(world)
+    told.private.told = msgspec.Raw(event)
+    async with world.provider() as provider:
+        assert isinstance(await provider.send(told), Accepted)
+    ((head, body),) = world.received
+    assert (head["webhook-id"], body) == (told.delivery_id, event)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tocsin.contracts.webhook_signature import signature_headers
 from tocsin.dev.npm_packages import installed
-from tocsin.dispatch_webhook.signature import signature_headers
 
 pytestmark = pytest.mark.npm
 

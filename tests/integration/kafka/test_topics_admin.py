@@ -6,7 +6,9 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from tocsin.cli.topics import spec_of
 from tocsin.contracts.topics import Topics
-from tocsin.kafka import Admin, GroupSpec, PlanRefused, ProducerRecord, TopicSpec
+from tocsin.kafka import Admin, GroupAtWork, GroupSpec, PlanRefused, ProducerRecord, TopicSpec
+from tocsin.testing.stage import MemoryTable
+from tocsin.testing.until import until
 
 pytestmark = pytest.mark.kafka
 
@@ -76,6 +78,27 @@ async def test_the_registrys_topics_get_their_settings(stage, admin):
         topic.name for topic in registry.all() if topic.family in ("events", "intents", "jobs", "status")
     }
     assert {specs[name].partitions for name in lanes} == {2}
+
+
+async def test_a_group_at_work_takes_no_starts_but_one_whose_members_begin_by_themselves_needs_none(
+    stage, admin
+):
+    """So a release that adds a topic to a group of the ledger can come while the former one works."""
+    await stage.topics("in", groups=["at-work"])
+    group = stage.topic("at-work")
+    running = await stage.projection(MemoryTable(), group="at-work").start()
+    await until(lambda: running.partitions == 4)
+    for stored in (False, True):
+        spec = GroupSpec(group=group, topics=(stage.topic("in"), stage.topic("late")), stored=stored)
+        late = TopicSpec(name=stage.topic("late"), partitions=2, retention_ms=1000)
+        plan = await admin.plan([late], [spec])
+        assert {start.topic for start in plan.starts} == {late.name}
+        if stored:
+            await admin.apply(plan)
+            continue
+        with pytest.raises(GroupAtWork, match="has members"):
+            await admin.apply(plan)
+    await running.leave()
 
 
 async def test_refuses_another_number_of_partitions(stage, admin):

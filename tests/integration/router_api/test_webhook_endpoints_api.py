@@ -122,7 +122,6 @@ async def test_headers_are_sealed_and_stay_until_they_are_given_again(
         ({"headers": {"X-A": "ü"}}, "/headers", "header_invalid"),
         ({"headers": {"X-A": ""}}, "/headers", "header_invalid"),
         ({"headers": {f"X-{n}": "1" for n in range(21)}}, "/headers", "too_long"),
-        ({"event_types": []}, "/event_types", "too_short"),
         ({"event_types": ["*", "a"]}, "/event_types", "types_contradict"),
         ({"event_types": ["a", "a"]}, "/event_types", "repeated"),
         ({"sekrets": []}, "/sekrets", "field_unknown"),
@@ -222,3 +221,30 @@ async def test_what_tocsin_disabled_its_tenant_enables(acme: httpx.AsyncClient, 
 def test_the_document_names_no_secret_in_answers() -> None:
     schema = create_app().openapi()["components"]["schemas"]["WebhookEndpoint"]["properties"]
     assert schema["secrets"]["type"] == "integer"
+
+
+async def test_statuses_are_asked_for_by_name(acme: httpx.AsyncClient) -> None:
+    made = await saved(acme, event_types=[], statuses=["delivered", "bounced"])
+    assert made.status_code == 201, made.text
+    assert (made.json()["event_types"], made.json()["statuses"]) == ([], ["delivered", "bounced"])
+    everything = await saved(acme, statuses=["*"])
+    assert everything.json()["statuses"] == ["*"]
+    assert (await saved(acme)).json()["statuses"] == []
+
+
+@pytest.mark.parametrize(
+    ("statuses", "pointer", "code"),
+    [
+        (["deliverd"], "/statuses/0", "status_unknown"),
+        (["sent", "sent"], "/statuses", "repeated"),
+        (["*", "sent"], "/statuses", "types_contradict"),
+        ("sent", "/statuses", "list_type"),
+    ],
+)
+async def test_statuses_that_are_none(
+    acme: httpx.AsyncClient, statuses: Any, pointer: str, code: str
+) -> None:
+    answer = await saved(acme, statuses=statuses)
+    assert answer.status_code == 422
+    ((fault),) = answer.json()["errors"]
+    assert (fault["pointer"], fault["code"]) == (pointer, code)

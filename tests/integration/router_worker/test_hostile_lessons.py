@@ -1,6 +1,7 @@
 """Whatever stands in a status, those who learn from it go on: what can have no effect is counted, and the rest is learnt."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy import insert, select
 from tocsin.contracts.codec import encode
 from tocsin.contracts.statuses import Receipt, Status, status_of
 from tocsin.contracts.vocabulary import Channel, Lane, Reason, StatusName
-from tocsin.kafka import ConsumerRecord
+from tocsin.kafka import Batch, CommittedOffset, ConsumerRecord, TopicPartition
 from tocsin.router import tables
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.secret_keys import SecretKey
@@ -38,23 +39,20 @@ def bounce(
 class OneBatch:
     """A shard with one batch, and then no more."""
 
-    offsets = "the offsets"
-
     def __init__(self, statuses: Sequence[Status | bytes]) -> None:
         values = [status if isinstance(status, bytes) else encode(status) for status in statuses]
-        self.records = [
-            ConsumerRecord("status", 0, number, 0, b"k", value) for number, value in enumerate(values)
-        ]
-        self._waiting: list[OneBatch] = [self]
-        self.committed: list[str] = []
+        records = [ConsumerRecord("status", 0, number, 0, b"k", value) for number, value in enumerate(values)]
+        self._waiting = [Batch(records=records)]
+        self.revoked = asyncio.Event()
+        self.committed: list[Mapping[TopicPartition, CommittedOffset]] = []
 
     async def gather(self, *, records: int, seconds: float) -> None:
         """Nothing more comes."""
 
-    async def take(self, *, max_records: int) -> "OneBatch | None":
+    async def take(self, *, max_records: int) -> Batch | None:
         return self._waiting.pop() if self._waiting else None
 
-    async def commit(self, offsets: str) -> None:
+    async def commit(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
         self.committed.append(offsets)
 
 
@@ -112,11 +110,12 @@ async def test_what_can_have_no_effect_is_counted_and_the_rest_of_the_batch_is_l
     nul = bounce(Reason.RECIPIENT_STOPPED, address_hash=BOB, provider_code="5\x00")
     other_words = [msgspec.structs.replace(bounce(), channel=channel) for channel in ("fax", None)]
     broken = b'{"kind": "status", "reason": "address_gone"'
-    batch = OneBatch([good, *(status for _, status in HOSTILE), *other_words, broken, nul])
+    statuses: list[Status | bytes] = [good, *(status for _, status in HOSTILE), *other_words, broken, nul]
+    batch = OneBatch(statuses)
     feedback = Feedback(lane=Lane.BULK, database=database, hashes=HASHES)
     before = ignored()
     await feedback.work(batch)  # type: ignore[arg-type]  # what of a shard is used
-    assert batch.committed == ["the offsets"]
+    assert batch.committed == [{TopicPartition("status", 0): CommittedOffset(len(statuses))}]
     expected = {why: before[why] + sum(each == why for each, _ in HOSTILE) for why in before}
     assert ignored() == expected
     columns = [

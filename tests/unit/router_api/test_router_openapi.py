@@ -46,6 +46,7 @@ def test_only_the_routers_own_prefixes_are_served() -> None:
         "/v1/timelines",
         "/v1/dead-letters",
         "/v1/redrives",
+        "/v1/test-webhooks",
     )
     for path in DOCUMENT["paths"]:
         assert path.startswith(("/v1/", "/u/"))

@@ -14,9 +14,12 @@ from tocsin.contracts.events import CANCELLATION_REQUESTED, NOTIFICATION_REQUEST
 from tocsin.contracts.ids import delivery_id, event_key, notification_id, recipient_key
 from tocsin.contracts.intents import Continuation, DeliveryRef, Redrive
 from tocsin.contracts.recipients import InlineRecipient
-from tocsin.contracts.vocabulary import Channel, Lane
+from tocsin.contracts.statuses import status_of
+from tocsin.contracts.vocabulary import Channel, Lane, StatusName
 from tocsin.kafka import ConsumerRecord
 from tocsin.router.policy import Preference
+from tocsin.router.worker.subscriptions import job_of
+from tocsin.testing.jobs import job_for
 
 REDRIVE = "5d1f6a0e-6f0b-4d6c-9b58-0c7f4a2f9a11"
 NOTIFICATION = notification_id(
@@ -295,3 +298,32 @@ async def test_a_continuation_of_the_routers_own_is_not_claimed(
     )  # fmt: skip
     await worker.route(worker.record(worker.topics.intents(worker.lane), b"k", encode(rest)))
     assert worker.claims.rows == {}
+
+
+def of_status(worker: Worker, value: bytes, redrive_id: str = REDRIVE) -> ConsumerRecord:
+    told = event(source="tocsin:status", type="tocsin.status.bounced.v1", data=msgspec.Raw(value))
+    ref = DeliveryRef(channel="webhook", step="told", address_key="shop")
+    return redrive(
+        worker, told, redrive=redrive_id, subject="webhook-1", workflow="tocsin:status", delivery=ref
+    )
+
+
+async def test_a_status_is_told_again_once_as_the_webhook_that_it_was(worker: Worker) -> None:
+    bounced = status_of(
+        StatusName.BOUNCED, job_for(Channel.EMAIL), lane=Lane.TRANSACTIONAL, cause="receipt", at=START
+    )
+    value = encode(bounced)
+    first = job_of(bounced, value, endpoint="shop", lane=Lane.TRANSACTIONAL, stored_at=START, origin=ORIGIN)
+    written = await worker.route(of_status(worker, value), of_status(worker, value))
+    (job,) = written.jobs(Channel.WEBHOOK)
+    assert (job.delivery_id, job.private, job.expires_at, job.settled) == (
+        first.delivery_id, first.private, first.expires_at, True,
+    )  # fmt: skip
+    assert (job.intent.redrive, job.origin) == (REDRIVE, ORIGIN)
+    assert written.decisions() == []
+
+
+async def test_a_status_of_no_form_is_a_dead_letter(worker: Worker) -> None:
+    written = await worker.route(of_status(worker, b"{}"))
+    assert written.jobs(Channel.WEBHOOK) == []
+    assert [letter["tocsin_dead_reason"] for letter in written.dead()] == ["record_unreadable"]

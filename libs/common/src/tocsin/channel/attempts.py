@@ -113,7 +113,7 @@ class Attempts:
         await self._failpoints.reach("before_call")
         if (without_call := self._last_look(delivery, lease_ok)) is not None:
             return without_call
-        if job.required and not self._copy.fresh:
+        if job.required and not job.settled and not self._copy.fresh:
             self._on_stale_copy.inc()
         if delivery.tries and uncertain_provider(delivery.tries) == provider.name:
             self._pool.note_resend(provider.name, self._lane)
@@ -200,7 +200,7 @@ class Attempts:
             raise LeaseLost("The lease ran out before a provider call.")
         if (without_call := self.guard(delivery)) is not None:
             return without_call
-        return None if self._copy.fresh or delivery.job.required else AwaitCopy()
+        return None if self._copy.fresh or delivery.job.may_be_late_to_stop else AwaitCopy()
 
     def guard(self, delivery: Delivery) -> Finish | Recheck | None:
         """What becomes of the job without a call; None: the call may be made."""
@@ -212,7 +212,7 @@ class Attempts:
             (self._uncertain if uncertain(delivery.tries) else self._held).inc()
             detail = f"Its producer cancelled it at {cancelled_at:%Y-%m-%dT%H:%M:%SZ}."
             without_call = Finish(status=StatusName.CANCELLED, detail=detail)
-        elif (
+        elif not job.settled and (
             self._versions.is_stale(delivery.key, version=job.recipient_version)
             # `stops` forgets a version a day after this.
             or self._clock.time_ms() - delivery.record.timestamp_ms > RECHECK_AFTER_MS

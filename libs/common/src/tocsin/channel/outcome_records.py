@@ -51,14 +51,15 @@ def deferral_of(context: LaneContext, delivery: Delivery, defer: Defer) -> list[
     """The timer of the next attempt, and the deferral.
 
     What waits for long is decided again when it is due. But where a provider may have sent the message already, only a dispatcher can
-    tell how it ends: the job itself waits.
+    tell how it ends, and of what is settled there is nothing to decide: the job itself waits.
     """
     job = delivery.job
     memory = delivery.memory(context.clock)
     waits = (defer.due - context.clock.now()).total_seconds()
     traceparent = _below(delivery, context.timers)
     again: Job | Intent
-    if waits < DECIDED_AGAIN_AFTER or (memory is not None and memory.uncertain is not None):
+    uncertain = memory is not None and memory.uncertain is not None
+    if waits < DECIDED_AGAIN_AFTER or uncertain or job.settled:
         topic, again = (
             context.jobs,
             msgspec.structs.replace(job, retry=memory, cause=delivery.record.ref, traceparent=traceparent),

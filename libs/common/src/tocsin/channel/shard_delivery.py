@@ -250,7 +250,7 @@ class ShardDelivery:
                 if delivery.unfit is not None:
                     delivery = self._end_unprepared(delivery)
                     continue
-                if not (delivery.job.required or self._waiting.may_pass):
+                if not (delivery.job.may_be_late_to_stop or self._waiting.may_pass):
                     delivery = self._hold(delivery)
                     continue
                 instance = self._context.pool.choose(delivery.job, delivery.tries, attempt=delivery.attempt)

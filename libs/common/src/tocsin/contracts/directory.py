@@ -4,6 +4,7 @@
 The topic is compacted; a record is an entity's state as it stands, a tombstone its end.
 """
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any, Final, Literal
 
@@ -168,6 +169,8 @@ class WebhookEndpointRecord(_Entity, kw_only=True, omit_defaults=True, tag="webh
     url: str
     event_types: list[str] = []
     """Types of events whose messages come here; `*` alone: all of them."""
+    statuses: list[str] = []
+    """Names of statuses that are told here (`contracts.subscriptions`); `*` alone: all of them."""
     secrets: list[str]
     """One or two, each sealed; a call is signed with each."""
     headers: str | None = None
@@ -187,11 +190,15 @@ class WebhookEndpointRecord(_Entity, kw_only=True, omit_defaults=True, tag="webh
 
     def wants(self, event_type: str) -> bool:
         """Whether messages about events of this type come here."""
-        return event_type in self.event_types or self.event_types == [EVERY_TYPE]
+        return event_type in self.event_types or self.event_types == [EVERY]
+
+    def is_told(self, names: Collection[str]) -> bool:
+        """Whether a record of `status` that goes by these names is told here."""
+        return self.statuses == [EVERY] or any(name in self.statuses for name in names)
 
 
-EVERY_TYPE: Final = "*"
-"""Among an endpoint's event types: all of them."""
+EVERY: Final = "*"
+"""Alone among an endpoint's event types or statuses: all of them."""
 
 
 def endpoint_seal(key: str) -> str:

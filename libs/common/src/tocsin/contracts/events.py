@@ -12,6 +12,10 @@ NOTIFICATION_REQUESTED = "tocsin.notification.requested.v1"
 """The type of the direct request; its data is a `NotificationRequest`."""
 CANCELLATION_REQUESTED = "tocsin.cancellation.requested.v1"
 """The type of the event that takes back what was sent before it; its data is a `CancellationRequest`."""
+ENDPOINT_FAILING = "tocsin.webhook.endpoint.failing.v1"
+"""Tocsin's own, to a tenant: an endpoint of its webhooks fails, and will be disabled."""
+ENDPOINT_DISABLED = "tocsin.webhook.endpoint.disabled.v1"
+"""Tocsin's own, to a tenant: an endpoint of its webhooks has failed for too long and was disabled."""
 
 
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True):

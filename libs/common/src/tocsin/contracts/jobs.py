@@ -54,6 +54,8 @@ class JobPrivate(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     address: str
     """Where it goes: a mail address, an E.164 number, a device token, an endpoint's key."""
     content: AnyContent
+    told: msgspec.Raw = msgspec.Raw(b"")
+    """Of a job that tells of a status: the event that is sent, as it stands, in place of the content. Otherwise empty."""
     unsubscribe_url: str | None = None
 
 
@@ -95,6 +97,8 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """The template's name."""
     template_version: int
     test: bool = False
+    settled: bool = False
+    """It tells of what has happened, so nothing that a recipient changes takes it away. It is never decided again: a retry keeps the job."""
     attempt: int = 1
     retry: RetryMemory | None = None
     """None: no attempt was made before this record."""
@@ -107,3 +111,8 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     cause: str
     """The record that this one follows from: `topic/partition/offset`."""
     traceparent: str | None = None
+
+    @property
+    def may_be_late_to_stop(self) -> bool:
+        """Whether it goes out even while nobody can know what was taken away from the recipient just now."""
+        return self.required or self.settled

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tocsin.contracts.cancellations import Cancellation
-from tocsin.contracts.channels import DISPATCHERS_WITH_DIRECTORY, KEEPERS
+from tocsin.contracts.channels import CHANNELS, DISPATCHERS_WITH_DIRECTORY, KEEPERS
 from tocsin.contracts.directory import DirectoryRecord
 from tocsin.contracts.events import Event
 from tocsin.contracts.inbox import BoxMoved
@@ -63,12 +63,21 @@ class Topic:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """One consumer group, its topics, and whether its commits carry an outcome position as metadata."""
+    """One consumer group, its topics, whether its commits carry an outcome position as metadata, and whether its positions lie with rows in
+    its service's database (`stored`)."""
 
     name: str
     service: str
     topics: tuple[str, ...]
     outcome_topic: str | None = None
+    stored: bool = False
+
+
+def _readers_of_jobs(channel: Channel) -> tuple[str, ...]:
+    """Its dispatcher. The ledger shows a tenant what its endpoints would have got for messages of test keys."""
+    return (
+        (channel.dispatcher, "ledger") if CHANNELS[channel].address.held_by_tenant else (channel.dispatcher,)
+    )
 
 
 class Topics:
@@ -129,7 +138,7 @@ class Topics:
         for lane in Lane:
             yield Topic(
                 name=self.events(lane), family="events", lane=lane, record=Event, key="any", public=True,
-                writers=(PRODUCERS, "ingest"), readers=("router", "ledger"), retention_ms=7 * DAY_MS, max_message_bytes=MIB,
+                writers=(PRODUCERS, "ingest", "router"), readers=("router", "ledger"), retention_ms=7 * DAY_MS, max_message_bytes=MIB,
             )  # fmt: skip
             yield Topic(
                 name=self.intents(lane), family="intents", lane=lane, record=IntentRecord, key="tenant/recipient, or tenant/event",
@@ -138,7 +147,7 @@ class Topics:
             for channel in Channel:
                 yield Topic(
                     name=self.jobs(channel, lane), family="jobs", lane=lane, channel=channel, record=Job, key="tenant/recipient",
-                    writers=("router", "scheduler"), readers=(channel.dispatcher,), retention_ms=7 * DAY_MS, max_message_bytes=2 * MIB,
+                    writers=("router", "scheduler"), readers=_readers_of_jobs(channel), retention_ms=7 * DAY_MS, max_message_bytes=2 * MIB,
                 )  # fmt: skip
             yield Topic(
                 name=self.timers(lane), family="timers", lane=lane, record=TimerRecord, key="tenant/recipient",
@@ -182,6 +191,7 @@ class Topics:
                 name=self.group("ledger", "dead"),
                 service="ledger",
                 topics=tuple(self.dead(service) for service in SET_ASIDE),
+                stored=True,
             )
         ]
 
@@ -194,7 +204,12 @@ class Topics:
                 topics=(self.events(lane), self.intents(lane)),
             ),
             Group(name=self.group("router-feedback", lane), service="router", topics=(status,)),
-            Group(name=self.group("scheduler", lane), service="scheduler", topics=(self.timers(lane),)),
+            Group(
+                name=self.group("scheduler", lane),
+                service="scheduler",
+                topics=(self.timers(lane),),
+                stored=True,
+            ),
             *(
                 Group(
                     name=self.group(channel.dispatcher, lane),
@@ -204,5 +219,5 @@ class Topics:
                 )
                 for channel in Channel
             ),
-            Group(name=self.group("ledger", lane), service="ledger", topics=(status,)),
+            Group(name=self.group("ledger", lane), service="ledger", topics=(status,), stored=True),
         )

@@ -347,11 +347,23 @@ class ClusterSuite:
             await running.ended()
         assert table.rows == []
 
-    @pytest.mark.parametrize("ownership", ["fenced", "plain", "projection"])
+    async def test_a_projection_begins_by_itself_with_a_topic_that_nobody_has_read(
+        self, stage: Stage
+    ) -> None:
+        """As with one that a new release adds, while members of the former one keep the command from committing."""
+        await stage.topics("in", partitions=1)
+        await stage.publish_values(numbers(20))
+        table, place = MemoryTable(), TopicPartition(stage.topic("in"), 0)
+        running = await stage.projection(table).start()
+        await until(lambda: len(table.rows) >= 20)
+        assert place in await stage.cluster.committed(stage.topic("table"), [place])
+        await running.leave()
+        assert table.rows == numbers(20)
+
+    @pytest.mark.parametrize("ownership", ["fenced", "plain"])
     async def test_without_any_offset_the_command_is_named(self, stage: Stage, ownership: str) -> None:
         await stage.topics("in")
-        work = {"fenced": take_all, "plain": take_all, "projection": MemoryTable()}[ownership]
-        running = await getattr(stage, ownership)(work).start()
+        running = await getattr(stage, ownership)(take_all).start()
         with pytest.raises(OffsetMissing, match=r"no usable offset for .*: run `tocsin topics apply`"):
             await running.ended()
 

@@ -18,10 +18,10 @@ from tocsin.contracts.directory import WebhookEndpointRecord
 from tocsin.contracts.jobs import Job, WebhookContent
 from tocsin.contracts.limits import RENDERED_PART_BYTES
 from tocsin.contracts.vocabulary import Lane, Reason
+from tocsin.contracts.webhook_body import body_of
+from tocsin.contracts.webhook_signature import signature_headers
 from tocsin.dispatch_webhook.endpoints import Endpoints
-from tocsin.dispatch_webhook.signature import signature_headers
 from tocsin.dispatch_webhook.webhook_answers import answer_of, not_answered
-from tocsin.dispatch_webhook.webhook_message import body_of
 from tocsin.observability import get_logger
 from tocsin.runtime import Clock
 from tocsin.runtime.bounds import CRITICAL
@@ -82,7 +82,7 @@ class WebhookProvider:
         if endpoint is None or not endpoint.enabled:
             detail = "The endpoint was deleted." if endpoint is None else "The endpoint is disabled."
             return Rejected(reason=Reason.ENDPOINT_DISABLED, detail=detail)
-        return await self._posted(job, endpoint, body_of(job, content))
+        return await self._posted(job, endpoint, body_of(job))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -132,5 +132,5 @@ def webhook_kind(endpoints: Endpoints, allowed: AllowedTargets) -> ProviderKind[
         create=partial(WebhookProvider, endpoints=endpoints, allowed=allowed),
         idempotency=Idempotency.COLLAPSE,
         title="endpoints of tenants",
-        limit=f"{RENDERED_PART_BYTES // 1024} KiB a part",
+        limit=f"{RENDERED_PART_BYTES // 1024} KiB a part of its template",
     )

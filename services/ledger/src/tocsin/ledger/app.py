@@ -36,6 +36,8 @@ from tocsin.ledger.reading import TimelineReader
 from tocsin.ledger.redrive_runner import RedriveRunner
 from tocsin.ledger.redrives import Redrives
 from tocsin.ledger.redrives_api import EventLogs, no_event_logs, redrive_routes
+from tocsin.ledger.sandboxed_webhooks import KafkaRecords, SandboxedWebhookReader
+from tocsin.ledger.sandboxed_webhooks_api import sandboxed_webhook_routes
 from tocsin.ledger.settings import LedgerSettings
 from tocsin.ledger.tables import DEAD_LETTERS, STATUSES
 from tocsin.ledger.timelines_api import timeline_routes
@@ -63,6 +65,7 @@ def create_app(
     dead_letters: DeadLetterReader | None = None,
     redrives: Redrives | None = None,
     event_logs: EventLogs = no_event_logs,
+    sandboxed: SandboxedWebhookReader | None = None,
     clock: Clock | None = None,
     keys: KeyTable | None = None,
     bring_up_to_now: BringUpToNow = nothing_newer,
@@ -84,6 +87,8 @@ def create_app(
     app.include_router(dead_letter_routes(dead_letters or DeadLetterReader(engine=_unconnected())))
     redrives = redrives or Redrives(engine=_unconnected())
     app.include_router(redrive_routes(redrives, event_logs=event_logs, clock=clock))
+    sandboxed = sandboxed or SandboxedWebhookReader(engine=_unconnected(), topics=Topics())
+    app.include_router(sandboxed_webhook_routes(sandboxed))
     return app
 
 
@@ -155,6 +160,9 @@ def build(settings: LedgerSettings) -> Service:
         dead_letters=DeadLetterReader(engine=database.engine),
         redrives=Redrives(engine=database.engine),
         event_logs=partial(_event_logs, settings.kafka, topics),
+        sandboxed=SandboxedWebhookReader(
+            engine=database.engine, topics=topics, records=KafkaRecords(settings.kafka)
+        ),
         clock=clock,
         keys=keys,
         bring_up_to_now=up_to_now(age.catch_up, service="ledger"),

@@ -8,10 +8,11 @@ import msgspec
 from msgspec.structs import replace
 
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka
-from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_intent, decode_request, encode
+from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_intent, decode_request, decode_status, encode
 from tocsin.contracts.events import NOTIFICATION_REQUESTED, Event
 from tocsin.contracts.ids import event_key, recipient_key
 from tocsin.contracts.intents import Continuation, DeliveryRef, Redrive
+from tocsin.contracts.subscriptions import STATUS_SOURCE, event_type_of
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Lane
 from tocsin.kafka import ConsumerRecord, Headers, ProducerRecord, TopicPartition
@@ -47,13 +48,15 @@ class RedriveRecords:
         self._topics = topics
         self._redrive = redrive
         self._lanes = {topics.events(lane): lane for lane in Lane}
+        self._statuses = {topics.status(lane) for lane in Lane}
 
     def event_places(self, rows: Sequence[StatusRow | StoredLetter]) -> set[EventPlace]:
-        """The events that have to be read for these rows."""
+        """The events that have to be read for these rows; of webhooks that tell a status, that status."""
         places = (
             place_of(row.origin) for row in rows if isinstance(row, StatusRow) or _event_is_left_out(row)
         )
-        return {place for place in places if place is not None and place[0].topic in self._lanes}
+        kept = self._lanes.keys() | self._statuses
+        return {place for place in places if place is not None and place[0].topic in kept}
 
     def of(self, row: StatusRow | StoredLetter, events: Events) -> ProducerRecord | None:
         """The record that sends this again."""
@@ -70,7 +73,10 @@ class RedriveRecords:
         if record is None or row.recipient is None or row.notification_id is None:
             return None
         raw = RawEvent(record.headers, record.value, _stored_at(record))
-        event = read_kafka(raw.headers, raw.value, default_tenant=row.tenant)
+        if record.topic in self._statuses:
+            event = _event_of_status(raw)
+        else:
+            event = read_kafka(raw.headers, raw.value, default_tenant=row.tenant)
         if event.tenant != row.tenant:
             return None
         redrive = Redrive(
@@ -130,6 +136,19 @@ class RedriveRecords:
     def _event_record(self, record: Continuation | Redrive, event: Event) -> ProducerRecord:
         key = event_key(event.tenant, event.id)
         return ProducerRecord(self._topics.intents(record.lane), key, encode(record))
+
+
+def _event_of_status(raw: RawEvent) -> Event:
+    """A status that was told to an endpoint, as the event that it is there."""
+    status = decode_status(raw.value or b"")
+    return Event(
+        tenant=status.tenant,
+        source=STATUS_SOURCE,
+        id=status.status_id,
+        type=event_type_of(status),
+        data=msgspec.Raw(raw.value or b""),
+        test=status.test,
+    )
 
 
 def _delivery_of(row: StatusRow) -> DeliveryRef | None:

@@ -47,6 +47,9 @@ class NotificationsAsked(RequestBody):
     reason: _Reason | None = None
     workflow: _Text | None = None
     recipient: _Text | None = None
+    address_key: _Text | None = Field(
+        default=None, description="Which address: an endpoint's key, a device's id, `email`, `phone`"
+    )
     event: _Text | None = Field(default=None, description="The event's id")
     lane: Lane | None = None
     since: _Since = None

@@ -7,6 +7,8 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from tocsin.contracts.codec import encode
+from tocsin.contracts.limits import MESSAGE_LIFE_SECONDS
+from tocsin.contracts.subscriptions import STATUS_SOURCE
 from tocsin.kafka import TopicPartition
 from tocsin.ledger.dead_letters import WHOLE, LetterFilters
 from tocsin.ledger.tables import STATUSES
@@ -28,6 +30,7 @@ class NotificationSelection(msgspec.Struct, frozen=True, kw_only=True, tag_field
     reason: str | None = None
     workflow: str | None = None
     recipient: str | None = None
+    address_key: str | None = None
     event: str | None = None
     lane: str | None = None
     since: datetime | None = None
@@ -93,14 +96,17 @@ _STANDS: Final = """NOT EXISTS (SELECT 1 FROM ledger.statuses l WHERE l.notifica
   THEN l.kind = 'decision' AND l.status <> 'duplicate' AND (l.stored_at, l.kafka_offset) > (s.stored_at, s.kafka_offset)
   ELSE l.delivery_id = s.delivery_id AND ((l.status IN ('sent', 'delivered', 'undelivered', 'bounced', 'complained') AND l.origin IN (s.origin, ''))
    OR (l.final AND (l.stored_at, l.kafka_offset) > (s.stored_at, s.kafka_offset))) END OFFSET 0)"""
-_ALIVE: Final = """EXISTS (SELECT 1 FROM ledger.statuses d WHERE d.notification_id = s.notification_id AND d.tenant = s.tenant
+# What tells a status to an endpoint has no decision. It lives as long as any message may, from the status, which is older than its end.
+_TOLD: Final = f"(s.workflow = '{STATUS_SOURCE}' AND s.stored_at > CAST(:now AS timestamptz) - interval '{MESSAGE_LIFE_SECONDS} s')"
+_DECIDED: Final = """EXISTS (SELECT 1 FROM ledger.statuses d WHERE d.notification_id = s.notification_id AND d.tenant = s.tenant
  AND d.kind = 'decision' AND d.origin = s.origin AND d.expires_at > :now OFFSET 0)"""
+_ALIVE: Final = f"({_TOLD} OR {_DECIDED})"
 _NOT_ELSEWHERE: Final = """NOT EXISTS (SELECT 1 FROM ledger.statuses o WHERE o.notification_id = s.notification_id
  AND o.tenant = s.tenant AND o.origin = s.origin AND o.status = 'sent' AND o.channel IS DISTINCT FROM s.channel OFFSET 0)"""
 # The intent to send stands: the category is sent at most once, and this may have been sent.
 _NOT_BEGUN: Final = """NOT EXISTS (SELECT 1 FROM ledger.statuses b WHERE b.notification_id = s.notification_id
  AND b.delivery_id = s.delivery_id AND b.status = 'sending' OFFSET 0)"""
-_EQUAL: Final = ("channel", "provider", "reason", "workflow", "recipient", "lane")
+_EQUAL: Final = ("channel", "provider", "reason", "workflow", "recipient", "address_key", "lane")
 
 
 def _rows_of(selection: Selection, now: datetime) -> _Rows:

@@ -62,7 +62,9 @@ def timeline_routes(reader: TimelineReader) -> APIRouter:
             since=since,
             overdue=overdue,
         )
-        rows = await reader.newest(caller.tenant, filters, after=_after(paging.after), limit=paging.fetch)
+        rows = await reader.newest(
+            caller.tenant, filters, after=time_and_id(paging.after), limit=paging.fetch
+        )
         shown, cursor = paging.page(rows, key=lambda row: (row.stored_at.isoformat(), row.status_id))
         summaries = await _summaries(reader, caller.tenant, shown)
         return Page(data=summaries, next_cursor=cursor, has_more=cursor is not None)
@@ -86,7 +88,7 @@ def _uuid(notification_id: str) -> UUID:
         raise Problem(codes.NOT_FOUND, "No notification can have this id: ids are UUIDs.") from error
 
 
-def _after(after: list[Any] | None) -> tuple[datetime, UUID] | None:
+def time_and_id(after: list[Any] | None) -> tuple[datetime, UUID] | None:
     """The time and status id that a cursor holds. A caller may have changed it, so it is checked."""
     if after is None:
         return None

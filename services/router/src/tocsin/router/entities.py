@@ -178,7 +178,17 @@ _KINDS: dict[str, _Kind] = {
         select(
             *(
                 tables.webhook_endpoints.c[n]
-                for n in ("tenant", "key", "url", "event_types", "secrets", "headers", "ordered", "enabled")
+                for n in (
+                    "tenant",
+                    "key",
+                    "url",
+                    "event_types",
+                    "statuses",
+                    "secrets",
+                    "headers",
+                    "ordered",
+                    "enabled",
+                )
             )
         ),
         (tables.webhook_endpoints.c.tenant, tables.webhook_endpoints.c.key),

@@ -220,6 +220,9 @@ webhook_endpoints = Table(
     Column("name", Text, nullable=False, server_default=text("''")),
     Column("url", Text, nullable=False),
     Column("event_types", ARRAY(Text), nullable=False),  # `*` alone: all of them
+    Column(
+        "statuses", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")
+    ),  # `*` alone: all of them
     Column("secrets", ARRAY(Text), nullable=False),  # sealed; the newest first, then the one it replaces
     Column("headers", Text),  # a JSON object, sealed as a whole
     Column("header_names", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
@@ -227,6 +230,11 @@ webhook_endpoints = Table(
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("disabled_reason", Text),  # null: its owner has disabled it
     Column("disabled_at", DateTime(timezone=True)),
+    Column("failing_since", DateTime(timezone=True)),  # null: its last answer was good, or there was none
+    Column("last_error", Text),  # of the last answer that was not
+    Column("told", SmallInteger, nullable=False, server_default=text("0")),  # how many notices since then
+    Column("told_at", DateTime(timezone=True)),
+    Column("told_in", Text),  # the record of `status` that brought about the last notice
     revision_column(),
     created_at_column(),
     updated_at_column(),

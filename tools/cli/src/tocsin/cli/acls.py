@@ -28,12 +28,8 @@ def matrix(topics: Topics) -> list[AclRule]:
         rules += [AclRule(group.service, "read", "topic", topic) for topic in group.topics]
         if group.outcome_topic is not None:  # it asks where the topic ends
             rules.append(AclRule(group.service, "describe", "topic", group.outcome_topic))
-    for service in sorted({topic_writer for topic in topics.all() for topic_writer in topic.writers}):
-        if service.startswith(TRANSACTIONAL_SERVICES):
-            rules += [
-                AclRule(service, "write", "transactional id", f"{topics.group(service, lane)}.*")
-                for lane in Lane
-            ]
+        if group.service.startswith(TRANSACTIONAL_SERVICES):
+            rules.append(AclRule(group.service, "write", "transactional id", f"{group.name}.*"))
     rules.append(AclRule("router", "write", "transactional id", topics.relay))
     rules += [AclRule(ADMINISTRATOR, "all", resource, f"{topics.prefix}*") for resource in ("topic", "group")]
     rules += _of_callbacks(topics)

@@ -107,6 +107,12 @@ def _topics(app: typer.Typer) -> None:
     app.add_typer(topics.app, name="topics")
 
 
+def _webhooks(app: typer.Typer) -> None:
+    from tocsin.cli import webhooks  # noqa: PLC0415 - only when asked for
+
+    app.add_typer(webhooks.app, name="webhooks")
+
+
 def _added(app: typer.Typer, *, point: EntryPoint) -> None:
     app.add_typer(point.load(), name=point.name)
 
@@ -121,6 +127,7 @@ _OWN: dict[str, Callable[[typer.Typer], None]] = {
     "redrive": _redrive,
     "refusals": _refusals,
     "suppressions": _suppressions,
+    "webhooks": _webhooks,
     "doctor": _doctor,
     "config": _config,
 }

@@ -149,7 +149,7 @@ async def _plan(settings: KafkaSettings) -> Plan:
         Admin(settings=settings),
     )
     groups = [
-        GroupSpec(group=group.name, topics=group.topics, read_back=group.outcome_topic)
+        GroupSpec(group=group.name, topics=group.topics, read_back=group.outcome_topic, stored=group.stored)
         for group in registry.groups()
     ]
     try:

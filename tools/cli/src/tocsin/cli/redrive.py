@@ -59,7 +59,7 @@ def notifications(
         "recipient": recipient, "event": event, "lane": lane, **_times(since, until),
     }  # fmt: skip
     asked = _said(given) | ({"sent_on_another_channel": True} if sent_elsewhere else {})
-    _count_and_go(
+    count_and_go(
         {"notifications": asked, "all": everything, "rate": rate}, go=go, url=url, key=key, as_json=as_json
     )
 
@@ -86,7 +86,7 @@ def dead_letters(
     """Events that could not be handled."""
     given = {"reason": reason, "service": service, "source": source, "kind": kind, **_times(since, until)}
     asked = _said(given) | ({"without_tenant": True} if without_tenant else {})
-    _count_and_go(
+    count_and_go(
         {"dead_letters": asked, "all": everything, "rate": rate}, go=go, url=url, key=key, as_json=as_json
     )
 
@@ -125,7 +125,8 @@ def stop(redrive_id: _Id, *, url: _Url = None, key: _Key = None, as_json: _Json 
     _steer(redrive_id, "stop", url=url, key=key, as_json=as_json)
 
 
-def _count_and_go(body: dict[str, Any], *, go: bool, url: str | None, key: str | None, as_json: bool) -> None:
+def count_and_go(body: dict[str, Any], *, go: bool, url: str | None, key: str | None, as_json: bool) -> None:
+    """Count what the body asks for; with `go` begin it, too, and watch it."""
     counted = ask("POST", PATH, body, url=url, key=key)
     if not go:
         _print_count(counted, as_json=as_json)

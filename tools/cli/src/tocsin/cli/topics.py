@@ -146,7 +146,7 @@ async def apply_registry(
         spec_of(topic, partitions=partitions, replication_factor=replication_factor) for topic in topics.all()
     ]
     groups = [
-        GroupSpec(group=group.name, topics=group.topics, read_back=group.outcome_topic)
+        GroupSpec(group=group.name, topics=group.topics, read_back=group.outcome_topic, stored=group.stored)
         for group in topics.groups()
     ]
     admin = Admin(settings=settings)

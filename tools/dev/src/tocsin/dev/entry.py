@@ -22,6 +22,7 @@ OWNERS: tuple[tuple[str, str], ...] = (
     ("/v1/timelines", "ledger"),
     ("/v1/dead-letters", "ledger"),
     ("/v1/redrives", "ledger"),
+    ("/v1/test-webhooks", "ledger"),
     ("/v1/inbox", "dispatch-inapp"),
     ("/v1", "router"),
     ("/u", "router"),

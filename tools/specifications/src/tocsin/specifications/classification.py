@@ -65,10 +65,10 @@ STRUCTS: Final[dict[str, Fields]] = {
         Says.TENANT: "workflow category step providers template app",
         Says.TECHNICAL: (
             "version delivery_id notification_id tenant recipient_version channel lane address_key target required delivery_class "
-            f"resend_elsewhere template_version test attempt event_time expires_at {_ORIGIN}"
+            f"resend_elsewhere template_version test settled attempt event_time expires_at {_ORIGIN}"
         ),
     },
-    "JobPrivate": {Says.PERSON: "address", Says.PERSON_SIGNED: "unsubscribe_url"},
+    "JobPrivate": {Says.PERSON: "address", Says.PERSON_ID: "told", Says.PERSON_SIGNED: "unsubscribe_url"},
     "EmailContent": {Says.PERSON: "subject text html"},
     "SmsContent": {Says.PERSON: "body"},
     "PushContent": {Says.PERSON: "title body link image sound badge data overrides"},
@@ -140,7 +140,7 @@ STRUCTS: Final[dict[str, Fields]] = {
     },
     "WebhookEndpointRecord": {
         Says.SEALED: "secrets headers",
-        Says.TENANT: "key url event_types ordered enabled",
+        Says.TENANT: "key url event_types statuses ordered enabled",
         Says.TECHNICAL: "version tenant",
     },
     "Cancellation": {
@@ -192,7 +192,7 @@ TABLES: Final[dict[str, Fields]] = {
     },
     "directory.webhook_endpoints": {
         Says.SEALED: "secrets headers",
-        Says.TENANT: "key name url event_types header_names ordered enabled disabled_reason disabled_at",
+        Says.TENANT: "key name url event_types statuses header_names ordered enabled disabled_reason disabled_at failing_since last_error told told_at told_in",
         Says.TECHNICAL: _CHANGED,
     },
     "directory.recipients": {

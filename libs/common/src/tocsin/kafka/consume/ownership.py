@@ -275,8 +275,11 @@ async def _stored_positions(
     positions = {partition: CommittedOffset(offset) for partition, offset in held.items()}
     copies = await _copied(assignment, never_stored)
     positions |= copies
-    positions |= await _committed(
+    positions |= await _first_read(
         assignment, [partition for partition in never_stored if partition not in copies]
+    )
+    positions |= await _committed(
+        assignment, [partition for partition in never_stored if partition not in positions]
     )
     return positions, {partition: held.get(partition) for partition in assignment.partitions}
 
@@ -298,6 +301,21 @@ async def _copied(
             begins_at=range_now.start,
         )
     return {partition: CommittedOffset(range_now.start) for partition, range_now in kept.items()}
+
+
+async def _first_read(
+    assignment: Assignment, partitions: Collection[TopicPartition]
+) -> dict[TopicPartition, CommittedOffset]:
+    """The beginning of each partition that keeps all it ever had and that nobody has read, neither the store nor the group. A topic that a new
+    release adds is begun so while members of the former one are at work, when no command can commit for the group."""
+    member = assignment.member
+    committed = await member.committed(partitions) if partitions else {}
+    unread = [partition for partition in partitions if partition not in committed]
+    kept = await member.kept(unread) if unread else {}
+    first = {partition: CommittedOffset(0) for partition in unread if kept[partition].start == 0}
+    if first:
+        await _commit(assignment, first)
+    return first
 
 
 async def _moved(

@@ -71,6 +71,7 @@ class GroupCommits:
             offset=offset,
             metadata=write_note(CommitNote(read_back=position)),
             action="repair" if repair else "start",
+            by_members=spec.stored and offset == 0 and not repair,
         )
 
     async def _read_back_from(self, spec: GroupSpec, number: int, existing: Collection[str]) -> int | None:
@@ -83,18 +84,22 @@ class GroupCommits:
         return (await self._offsets.starts([partition]))[partition]
 
     async def write(self, starts: Sequence[StartOffset]) -> None:
-        """Commit the starts and repairs. GroupAtWork when a group has members."""
+        """Commit the starts and repairs. GroupAtWork when a group has members that do not begin there by themselves."""
         for group in sorted({start.group for start in starts}):
-            await self.commit(
-                group,
-                {
-                    TopicPartition(start.topic, start.partition): CommittedOffset(
-                        start.offset, start.metadata
-                    )
-                    for start in starts
-                    if start.group == group
-                },
-            )
+            own = [start for start in starts if start.group == group]
+            try:
+                await self.commit(
+                    group,
+                    {
+                        TopicPartition(start.topic, start.partition): CommittedOffset(
+                            start.offset, start.metadata
+                        )
+                        for start in own
+                    },
+                )
+            except GroupAtWork:
+                if not all(start.by_members for start in own):
+                    raise
 
     async def accept(self, losses: Sequence[Loss], specs: Sequence[GroupSpec]) -> None:
         """Commit where to read on instead, with a note of what was committed before: the service counts what was lost. What a commit says

@@ -59,11 +59,13 @@ class TopicChange:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GroupSpec:
     """A group and the topics it reads. With ``read_back``, a commit on partition p of a topic carries the end
-    of partition p of ``read_back`` as its metadata (a dispatcher's outcome log)."""
+    of partition p of ``read_back`` as its metadata (a dispatcher's outcome log). ``stored``: positions lie with rows in a
+    database, and members begin by themselves with a partition that keeps all it ever had."""
 
     group: str
     topics: tuple[str, ...]
     read_back: str | None = None
+    stored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +81,8 @@ class StartOffset:
     offset: int
     metadata: str
     action: Literal["start", "repair"] = "start"
+    by_members: bool = False
+    """Members commit it by themselves if the group has some (`GroupSpec.stored`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,9 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 
-from tocsin.contracts.directory import EVERY_TYPE
+from tocsin.contracts.directory import EVERY
+from tocsin.contracts.subscriptions import NAMES
+from tocsin.contracts.values.nearest import did_you_mean
 from tocsin.router.api.fields import EACH_ONCE, Line, Link, distinct
 from tocsin.web import RequestBody
 
@@ -66,6 +68,21 @@ def _headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
 
 Secret = Annotated[SecretStr, Field(max_length=100), AfterValidator(_whsec)]
 Headers = Annotated[dict[str, SecretStr], Field(max_length=MOST_HEADERS), AfterValidator(_headers)]
+
+
+def _status(name: str) -> str:
+    if name not in {*NAMES, EVERY}:
+        raise PydanticCustomError(
+            "status_unknown",
+            "There is no such status. {nearest}",
+            {"nearest": did_you_mean(name, NAMES).rstrip(".")},
+        )
+    return name
+
+
+StatusWord = Annotated[
+    Line, Field(min_length=1, max_length=64, examples=["delivered", "bounced"]), AfterValidator(_status)
+]
 EventType = Annotated[Line, Field(min_length=1, max_length=255, examples=["com.shop.order.shipped"])]
 
 
@@ -76,11 +93,19 @@ class WebhookEndpointWrite(RequestBody):
     url: Link = Field(description="Where webhooks go, of https. It is no place for a password: use a header")
     event_types: Annotated[
         list[EventType],
-        Field(min_length=1, max_length=100, json_schema_extra=EACH_ONCE),
+        Field(max_length=100, json_schema_extra=EACH_ONCE),
         AfterValidator(distinct),
     ] = Field(
-        default=[EVERY_TYPE],
-        description="Types of events whose messages on the channel `webhook` come here. `*` alone: all of them",
+        default=[EVERY],
+        description="Types of events whose messages on the channel `webhook` come here. `*` alone: all of them; empty: none",
+    )
+    statuses: Annotated[
+        list[StatusWord],
+        Field(max_length=len(NAMES), json_schema_extra=EACH_ONCE),
+        AfterValidator(distinct),
+    ] = Field(
+        default=[],
+        description="Statuses of your messages that are told here, whatever their channel, but for those of webhooks. `*` alone: all of them; empty: none",
     )
     secrets: Annotated[list[Secret], Field(min_length=1, max_length=2)] | None = Field(
         default=None,
@@ -100,14 +125,14 @@ class WebhookEndpointWrite(RequestBody):
         description="False: nothing is sent, and its messages end as `failed` with the reason `endpoint_disabled`",
     )
 
-    @field_validator("event_types")
+    @field_validator("event_types", "statuses")
     @classmethod
-    def _all_or_some(cls, types: list[str]) -> list[str]:
-        if EVERY_TYPE in types and len(types) > 1:
+    def _all_or_some(cls, words: list[str]) -> list[str]:
+        if EVERY in words and len(words) > 1:
             raise PydanticCustomError(
-                "types_contradict", "`*` stands for all types of events. Write it alone, or leave it out"
+                "types_contradict", "`*` stands for all of them. Write it alone, or leave it out"
             )
-        return types
+        return words
 
 
 class SecretRotation(RequestBody):
@@ -125,14 +150,22 @@ class WebhookEndpoint(BaseModel):
     name: str
     url: str
     event_types: list[str]
+    statuses: list[str]
     secrets: int = Field(description="How many there are: 2 while one is replaced")
     header_names: list[str]
     ordered: bool
     enabled: bool
     disabled_reason: str | None = Field(
-        description="Why Tocsin has disabled it: `gone` where it answered 410. Null: it is enabled, or you have disabled it"
+        description="Why Tocsin has disabled it: `gone` where it answered 410, `failing` where it took nothing for five days. Null: it is enabled, "
+        "or you have disabled it"
     )
     disabled_at: datetime | None
+    failing_since: datetime | None = Field(
+        description="Since when it has taken nothing. Null: its last answer was good, or it was not called since it was enabled"
+    )
+    last_error: str | None = Field(
+        description="While it fails, its last answer, such as `HTTP 503`; or `unreachable` where there was none"
+    )
     created_at: datetime
     updated_at: datetime
     new_secret: str | None = Field(

@@ -57,7 +57,7 @@ def stored_values(
 ) -> dict[str, Any]:
     """The row that the body asks for. `made` is the secret of a new endpoint whose owner gave none."""
     values: dict[str, Any] = body.model_dump(
-        include={"name", "url", "event_types", "ordered", "enabled"}
+        include={"name", "url", "event_types", "statuses", "ordered", "enabled"}
     ) | _disabled(body, former)
     stored: list[str] = [] if former is None else former["secrets"]
     if body.secrets is not None:
@@ -72,10 +72,14 @@ def stored_values(
 
 
 def _disabled(body: WebhookEndpointWrite, former: RowMapping | None) -> dict[str, Any]:
-    """Why and when Tocsin has disabled it stays only while it stays disabled."""
+    """Why and when Tocsin has disabled it stays only while it stays disabled. One that is enabled again, or has another URL, is judged anew."""
+    if former is None or (body.enabled and not former["enabled"]) or body.url != former["url"]:
+        anew = {"failing_since": None, "last_error": None, "told": 0, "told_at": None, "told_in": None}
+    else:
+        anew = {}
     if body.enabled or former is None or former["enabled"]:
-        return {"disabled_reason": None, "disabled_at": None}
-    return {"disabled_reason": former["disabled_reason"], "disabled_at": former["disabled_at"]}
+        return {"disabled_reason": None, "disabled_at": None} | anew
+    return {"disabled_reason": former["disabled_reason"], "disabled_at": former["disabled_at"]} | anew
 
 
 def _headers(

@@ -24,7 +24,15 @@ from tocsin.router.worker.spans import BatchSpans
 from tocsin.runtime import LoopSlice
 
 SERVICE: Final = "router"
-PROCESSED: Final = ("decided", "fanned_out", "unmatched", "refused", "duplicate", "cancellation")
+PROCESSED: Final = (
+    "decided",
+    "fanned_out",
+    "unmatched",
+    "refused",
+    "duplicate",
+    "cancellation",
+    "status_told",
+)
 """What records come to, as the metric says it."""
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from tocsin.contracts.subscriptions import TOLD_OVER
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel
 from tocsin.database import Database
@@ -13,7 +14,6 @@ from tocsin.kafka import (
     Fenced,
     GroupTimeouts,
     KafkaCluster,
-    Plain,
     Replica,
     timeouts_for,
 )
@@ -27,11 +27,13 @@ from tocsin.router.tokens import UnsubscribeTokens
 from tocsin.router.worker.cancellations import CancellationRows
 from tocsin.router.worker.dedupe import Claims
 from tocsin.router.worker.directory import PublishedDirectory
+from tocsin.router.worker.endpoint_health import EndpointsWatched
 from tocsin.router.worker.feedback import FETCHING, Feedback
 from tocsin.router.worker.load import RecipientLoader
 from tocsin.router.worker.pipeline import Router
 from tocsin.router.worker.quota import Quotas
 from tocsin.router.worker.render import DeliveryRenderer
+from tocsin.router.worker.subscriptions import StatusSubscriptions
 from tocsin.router.worker.suppressed import StoredSuppressions
 from tocsin.router.worker.sweeping import Sweeper
 from tocsin.router.worker.table_sizes import TableSizes
@@ -144,12 +146,26 @@ def worker_components(
             clock=clock,
             failpoints=failpoints,
         )
+        feedback = Feedback(
+            lane=lane,
+            database=database,
+            hashes=hashes,
+            subscriptions=StatusSubscriptions(lane=lane, topics=topics, directory=directory),
+            watched=EndpointsWatched(lane=lane, topics=topics, database=database),
+            catch_up=age.catch_up,
+        )
         learning = ConsumerGroup(
             cluster=cluster,
             group=topics.group("router-feedback", lane),
             topics=(topics.status(lane),),
-            ownership=Plain(shards=settings.shards),
-            work=Feedback(lane=lane, database=database, hashes=hashes).work,
+            written=(topics.jobs(TOLD_OVER.channel, lane), topics.events(lane)),
+            ownership=Fenced(
+                cluster=cluster,
+                shards=settings.shards,
+                limits=limits,
+                failpoints=failpoints,
+            ),
+            work=feedback.work,
             timeouts=timeouts or timeouts_for(lane),
             health=health,
             clock=clock,

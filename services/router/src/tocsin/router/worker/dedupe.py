@@ -24,6 +24,7 @@ from tocsin.router.worker.parse import (
     ParsedRecord,
     PendingIntent,
     RedrivenItem,
+    ToldAgain,
     UnreadableRecord,
 )
 from tocsin.router.worker.recipients import recipient_id
@@ -69,6 +70,7 @@ BatchItem = (
     | DuplicateEvent
     | DuplicateCancellation
     | RepeatedRedrive
+    | ToldAgain
 )
 """What is to be done about a record: a `PendingIntent` is decided, all else is written as it is."""
 
@@ -117,7 +119,7 @@ async def dedupe(
     return items
 
 
-def _claims(item: ParsedRecord) -> TypeGuard[EventPlan | CancellationEvent]:
+def _claims(item: ParsedRecord | ToldAgain) -> TypeGuard[EventPlan | CancellationEvent]:
     """Whether its event's identity is claimed."""
     return isinstance(item, CancellationEvent) or (isinstance(item, EventPlan) and bool(item.matches))
 

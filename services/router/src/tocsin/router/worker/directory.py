@@ -134,6 +134,7 @@ class PublishedDirectory:
         self._subscribers: dict[tuple[str, str], list[PublishedWorkflow]] = {}
         self._templates: dict[tuple[str, str], dict[tuple[str, str], dict[str, TemplateRecord]]] = {}
         self._endpoints: dict[str, dict[str, WebhookEndpointRecord]] = {}
+        self._told: dict[str, dict[str, WebhookEndpointRecord]] = {}
 
     def tenant(self, tenant: str) -> TenantRecord | None:
         """The tenant; None when there is none."""
@@ -174,6 +175,11 @@ class PublishedDirectory:
         wanting = sorted(key for key, endpoint in endpoints.items() if endpoint.wants(event_type))
         return [Destination(key, key, None) for key in wanting]
 
+    @property
+    def told(self) -> Mapping[str, Mapping[str, WebhookEndpointRecord]]:
+        """By tenant and key: the endpoints that any status is told to. Tenants without one are left out."""
+        return self._told
+
     def apply(self, record: ConsumerRecord) -> None:
         """Take one record: an entity as it now stands, or its end. Raises what the codec raises (`UNREADABLE_ERRORS`)."""
         self.changes += 1
@@ -203,6 +209,8 @@ class PublishedDirectory:
                 named.setdefault((entity.channel, entity.name), {})[entity.locale] = entity
             case WebhookEndpointRecord():
                 self._endpoints.setdefault(entity.tenant, {})[entity.key] = entity
+                if entity.statuses:
+                    self._told.setdefault(entity.tenant, {})[entity.key] = entity
 
     def _publish(self, published: PublishedWorkflow) -> None:
         workflow = published.workflow
@@ -228,6 +236,10 @@ class PublishedDirectory:
                 named[entity.channel, entity.name].pop(entity.locale, None)
             case WebhookEndpointRecord():
                 del self._endpoints[entity.tenant][entity.key]
+                if entity.statuses:
+                    del self._told[entity.tenant][entity.key]
+                    if not self._told[entity.tenant]:
+                        del self._told[entity.tenant]
 
     def _unpublish(self, workflow: WorkflowRecord) -> None:
         former = self._workflows.pop((workflow.tenant, workflow.key))

@@ -1,34 +1,38 @@
 """What deliveries teach the directory: a device that is gone is removed, an endpoint that is gone is disabled, an address that is dead or
-whose owner has complained is suppressed, and stops know of it. What can have no effect is counted, and never holds up the rest.
+whose owner has complained is suppressed, and stops know of it; an endpoint that fails for days is disabled, and its owner told. What can have no effect is counted, and never holds up the rest. And statuses
+that endpoints have asked for are told to them.
 
-At least once: rows first, offsets after; doing it twice changes nothing. Nobody waits for it, so statuses gather first.
+Rows first, at least once; doing it twice changes nothing. Then the offsets, in one transaction with the jobs of what is told: exactly once. Nobody
+waits for it, so statuses gather first.
 """
 
 from datetime import datetime
 from typing import Final
 
+from msgspec.structs import replace
 from sqlalchemy import delete, select
 
 from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_status
 from tocsin.contracts.statuses import Status
+from tocsin.contracts.subscriptions import TOLD_OVER
 from tocsin.contracts.vocabulary import Lane, Reason, StatusName
 from tocsin.database import Database
-from tocsin.kafka import ConsumerRecord, Fetching, Shard
+from tocsin.kafka import Batch, CatchUp, ConsumerRecord, FencedShard, Fetching, ProducerRecord, always_current
 from tocsin.observability import get_logger, metrics
 from tocsin.router.address_hashes import AddressHashes
 from tocsin.router.changes import raise_versions
 from tocsin.router.policy import LESSON_WORDS, Unusable, lesson_of, unusable
 from tocsin.router.tables import devices, recipients
 from tocsin.router.worker.address_lessons import AddressLessons, Learnt
+from tocsin.router.worker.endpoint_health import Answered, EndpointsWatched, answered
 from tocsin.router.worker.gone_endpoints import GoneEndpoints, endpoint_gone
+from tocsin.router.worker.subscriptions import StatusSubscriptions
 from tocsin.runtime import LoopSlice
 
 log = get_logger(__name__)
 
-_MARKS: Final = tuple(
-    f'"{word}"'.encode() for word in (Reason.DEVICE_GONE, Reason.ENDPOINT_GONE, *LESSON_WORDS)
-)
+_MARKS: Final = tuple(f'"{word}"'.encode() for word in (Reason.DEVICE_GONE, TOLD_OVER.channel, *LESSON_WORDS))
 """One of them is in every status that matters here, and in next to no other: decoding them all would cost a core."""
 
 FETCHING: Final = Fetching(least_bytes=262_144, wait=0.5)
@@ -36,41 +40,86 @@ AT_ONCE: Final = 2_000
 """Records taken together."""
 GATHER: Final = 1.0
 """Seconds for which they gather: a commit of offsets costs the broker as much as hundreds of statuses read."""
+TOLD_BYTES: Final = 4_194_304
+"""Of jobs in one transaction: the rest of a batch follows in the next."""
+DIRECTORY_SECONDS: Final = 1.0
+"""For which the copy of the directory is waited for, so that a subscription that is in force holds for every status stored after it."""
 
 
 class Feedback:
     """`work` is what a `ConsumerGroup` of `status.<lane>` runs."""
 
-    def __init__(self, *, lane: Lane, database: Database, hashes: AddressHashes) -> None:
+    def __init__(
+        self,
+        *,
+        lane: Lane,
+        database: Database,
+        hashes: AddressHashes,
+        subscriptions: StatusSubscriptions | None = None,
+        watched: EndpointsWatched | None = None,
+        catch_up: CatchUp = always_current,
+    ) -> None:
         self._database = database
+        self._subscriptions = subscriptions
+        self._watched = watched
+        self._catch_up = catch_up
         self._hashes = hashes
         self._gone_endpoints = GoneEndpoints(lane=lane, database=database)
         self._lessons = AddressLessons(database=database, hashes=hashes)
         self._removed = metrics.processed.labels("router", lane, "device_removed")
 
-    async def work(self, shard: Shard) -> None:
+    async def work(self, shard: FencedShard) -> None:
         """Until the shard is revoked."""
         while True:
             await shard.gather(records=AT_ONCE, seconds=GATHER)
             batch = await shard.take(max_records=AT_ONCE)
             if batch is None:
                 return
-            loop_slice, learnt = LoopSlice(), list[Learnt]()
-            for record in batch.records:
-                lesson = await self._lesson(record)
-                if lesson is not None:
-                    learnt.append(lesson)
-                if loop_slice.due:
-                    await loop_slice.let_go()
-            if learnt:
-                await self._lessons.learn(learnt)
-            await shard.commit(batch.offsets)
+            await self._catch_up(seconds=DIRECTORY_SECONDS)
+            remaining = batch.records
+            while remaining and not shard.revoked.is_set():
+                remaining = await self._part(shard, replace(batch, records=remaining))
 
-    async def _lesson(self, record: ConsumerRecord) -> Learnt | None:
+    async def _part(self, shard: FencedShard, batch: Batch) -> list[ConsumerRecord]:
+        """Learn and tell what follows from the first records of the batch, at least one, and commit their offsets. Returns the rest."""
+        loop_slice, learnt, told, size, done = LoopSlice(), list[Learnt](), list[ProducerRecord](), 0, 0
+        heard: list[Answered] = []
+        while done < len(batch.records) and size < TOLD_BYTES:
+            record = batch.records[done]
+            lesson = await self._lesson(record, heard)
+            if lesson is not None:
+                learnt.append(lesson)
+            if self._subscriptions is not None:
+                jobs = self._subscriptions.jobs_for(record)
+                told += jobs
+                size += sum(job.size for job in jobs)
+            done += 1
+            if loop_slice.due:
+                await loop_slice.let_go()
+        if learnt:
+            await self._lessons.learn(learnt)
+        if heard and self._watched is not None:
+            told += await self._watched.learn(heard)
+        offsets = (
+            batch.offsets
+            if done == len(batch.records)
+            else replace(batch, records=batch.records[:done]).offsets
+        )
+        if told:
+            await shard.transaction(told, offsets)
+        else:  # a transaction costs the broker more than a commit
+            await shard.commit(offsets)
+        return batch.records[done:]
+
+    async def _lesson(self, record: ConsumerRecord, heard: list[Answered]) -> Learnt | None:
         """What the record teaches of an address, if anything. A device that is gone is removed at once, an endpoint that is
-        gone disabled."""
+        gone disabled; what an endpoint has answered otherwise is added to `heard`."""
         status = status_that_matters(record)
         if status is None:
+            return None
+        answer = answered(status, record=record.ref)
+        if answer is not None:
+            heard.append(answer)
             return None
         if endpoint_gone(status):
             await self._gone_endpoints.disable(status)

@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from tocsin.contracts.cancellations import Cancellation, cancellation_of
 from tocsin.contracts.cloudevents import EventInvalid, read_kafka, text_of
-from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_intent, describe_error
+from tocsin.contracts.codec import UNREADABLE_ERRORS, decode_intent, decode_status, describe_error
 from tocsin.contracts.events import CANCELLATION_REQUESTED, NOTIFICATION_REQUESTED, Event
 from tocsin.contracts.ids import valid_tenant
 from tocsin.contracts.intents import Continuation, Intent, Redrive
+from tocsin.contracts.jobs import Job
+from tocsin.contracts.subscriptions import STATUS_SOURCE
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.cancellation import read_cancellation
 from tocsin.contracts.values.text import is_line
@@ -29,6 +31,7 @@ from tocsin.router.worker.matching import (
 )
 from tocsin.router.worker.recipients import digest
 from tocsin.router.worker.redriven_intent import redriven_intent
+from tocsin.router.worker.subscriptions import job_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -79,10 +82,16 @@ class UnreadableRecord(NamedTuple):
     detail: str
 
 
+class ToldAgain(NamedTuple):
+    """The job that tells a status to an endpoint once more."""
+
+    job: Job
+
+
 class RedrivenItem(NamedTuple):
     """What a re-drive sends again, unless a record before this one asked for the same."""
 
-    item: EventPlan | CancellationEvent | RefusedEvent | FanOutRest | PendingIntent
+    item: EventPlan | CancellationEvent | RefusedEvent | FanOutRest | PendingIntent | ToldAgain
     tenant: str
     redrive: str
     subject: str
@@ -182,8 +191,13 @@ def _parse_redrive(
 ) -> RedrivenItem | UnreadableRecord:
     """An event that was a dead letter is taken as if it came now, with its own time: a cancellation reaches what it would have reached
     then. All else is one intent."""
-    item: EventPlan | CancellationEvent | RefusedEvent | PendingIntent
-    if redrive.recipient is None:
+    item: EventPlan | CancellationEvent | RefusedEvent | PendingIntent | ToldAgain
+    if redrive.event.source == STATUS_SOURCE and redrive.delivery is not None:
+        try:
+            item = _told_again(redrive, redrive.delivery.address_key, cause=record.ref)
+        except UNREADABLE_ERRORS as error:
+            return UnreadableRecord(f"The record holds no status of this release: {describe_error(error)}.")
+    elif redrive.recipient is None:
         item = _asked_by(redrive.event, redrive.event_time, redrive.lane, directory, origin=redrive.origin)
         if isinstance(item, EventPlan):
             item = _again(item, redrive)
@@ -194,6 +208,16 @@ def _parse_redrive(
             return UnreadableRecord(f"The record holds no request of this release: {describe_error(error)}.")
         item = PendingIntent(intent, ClaimOutcome.CLAIMED, again=Again.REDRIVE)
     return RedrivenItem(item, redrive.event.tenant, redrive.redrive, redrive.subject)
+
+
+def _told_again(redrive: Redrive, endpoint: str, *, cause: str) -> ToldAgain:
+    """Whatever the endpoint asks for today: it was missed when it did. Raises one of `UNREADABLE_ERRORS`."""
+    value = bytes(redrive.event.data)
+    job = job_of(
+        decode_status(value), value, endpoint=endpoint, lane=redrive.lane, stored_at=redrive.event_time, origin=redrive.origin,
+        redrive=redrive.redrive, cause=cause,
+    )  # fmt: skip
+    return ToldAgain(job)
 
 
 def _again(plan: EventPlan, redrive: Redrive) -> EventPlan:

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from tocsin.contracts.codec import encode
 from tocsin.contracts.dead_letters import DeadLetter, truncate_to_fit
 from tocsin.contracts.statuses import EventRef
 from tocsin.contracts.vocabulary import Outcome, Reason, Rule, StatusName
@@ -19,6 +20,7 @@ from tocsin.router.worker.parse import (
     CancellationEvent,
     EventPlan,
     FanOutRest,
+    ToldAgain,
     UnreadableRecord,
 )
 from tocsin.router.worker.write_cancellations import write_cancellation
@@ -37,6 +39,7 @@ def write_event(
     | DuplicateCancellation
     | RepeatedRedrive
     | RefusedEvent
+    | ToldAgain
     | UnreadableRecord,
     context: BatchContext,
 ) -> Generator[ProducerRecord, None, None]:
@@ -59,6 +62,9 @@ def write_event(
             processed["duplicate"] += 1
         case RefusedEvent():
             yield from _refuse(record, [item], context)
+        case ToldAgain(job):
+            processed["status_told"] += 1
+            yield ProducerRecord(context.topics.jobs[job.channel], record.key, encode(job))
         case UnreadableRecord():
             yield _dead_letter(record, RefusedEvent(Reason.RECORD_UNREADABLE, item.detail), context)
 

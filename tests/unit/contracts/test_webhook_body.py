@@ -6,7 +6,7 @@ import msgspec
 
 from tocsin.contracts.jobs import WebhookContent
 from tocsin.contracts.vocabulary import Channel
-from tocsin.dispatch_webhook.webhook_message import body_of
+from tocsin.contracts.webhook_body import body_of
 from tocsin.testing.jobs import job_for
 
 
@@ -14,7 +14,8 @@ def test_it_tells_of_the_message_and_of_the_event() -> None:
     job = job_for(Channel.WEBHOOK)
     job.intent.private.data = msgspec.Raw(b'{"order":"A-1","n":1.50}')
     job.intent.private.link = "https://shop.example/orders/1"
-    body = body_of(job, WebhookContent(title="T", body="B", data={"k": "v"}))
+    job.private.content = WebhookContent(title="T", body="B", data={"k": "v"})
+    body = body_of(job)
     assert b'"data":{"order":"A-1","n":1.50}' in body
     assert json.loads(body) == {
         "type": "com.example.tested",
@@ -31,4 +32,4 @@ def test_it_tells_of_the_message_and_of_the_event() -> None:
             "event": {"id": "event-1", "source": "tests", "data": {"order": "A-1", "n": 1.5}},
         },
     }
-    assert body == body_of(job, WebhookContent(title="T", body="B", data={"k": "v"}))
+    assert body == body_of(job)

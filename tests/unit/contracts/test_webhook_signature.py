@@ -7,7 +7,7 @@ import time
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tocsin.dispatch_webhook.signature import signature_headers
+from tocsin.contracts.webhook_signature import signature_headers
 
 ID = "3b0f6c1e-9d4b-5a53-8e33-1f2a4cbb1d10"
 BODY = '{"type":"com.shop.order.shipped","data":{"text":"Grüße 🎉"}}'.encode()
