@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,6 +25,7 @@ from tocsin.contracts.vocabulary import Lane, StatusName
 from tocsin.contracts.webhook_body import body_of
 from tocsin.dispatch_email.composing import composed
 from tocsin.dispatch_email.smtp import SmtpConfig, SmtpProvider
+from tocsin.dispatch_inapp.new_item import new_item
 from tocsin.dispatch_push.fcm import FcmProvider
 from tocsin.dispatch_sms.sms_job import text_of
 from tocsin.dispatch_sms.twilio import TwilioConfig, TwilioProvider
@@ -298,6 +299,10 @@ def _sms(job: Job) -> Any:
     return request if isinstance(request, Rejected) else request.content
 
 
+def _item(job: Job) -> Any:
+    return new_item(job, cast("Any", job.private.content), provider="inbox", now=AT, keep=timedelta(days=90))
+
+
 READINGS: dict[tuple[str, str], Reading] = {
     ("ledger", "status"): ledger_row,
     ("ledger", "decision"): ledger_row,
@@ -319,6 +324,8 @@ READINGS: dict[tuple[str, str], Reading] = {
     ("scheduler", "timer"): timer,
     ("dispatch-email", "job_email"): _handed_over(lambda job: repr(composed(job, _SMTP._envelope))),
     ("dispatch-email", "cancellation"): cancelled,
+    ("dispatch-inapp", "job_inapp"): _handed_over(_item),
+    ("dispatch-inapp", "cancellation"): cancelled,
     ("dispatch-sms", "cancellation"): cancelled,
     ("dispatch-push", "cancellation"): cancelled,
     ("dispatch-sms", "job_sms"): _handed_over(_sms),

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 NAMES = {
     "entry", "kafka", "database", "catcher", "catcher_smtp", "operations",
     "ingest", "router", "ledger", "dispatch-inapp", "dispatch-email-callbacks",
-    "dispatch-sms-callbacks", "api_key", "admin_key", "sample", "processes",
+    "dispatch-sms-callbacks", "shop", "api_key", "admin_key", "sample", "processes",
 }  # fmt: skip
 PROCESSES = {
     "kafka", "postgres", "catcher", "ingest", "router", "ledger", "scheduler",

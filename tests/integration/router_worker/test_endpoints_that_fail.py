@@ -28,8 +28,8 @@ from tocsin.testing.jobs import job_for
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 TABLE = tables.webhook_endpoints
-NOW = datetime.now(UTC) + timedelta(minutes=1)
-"""Later than any endpoint here was saved."""
+NOW = datetime.now(UTC) + timedelta(days=1)
+"""Later than any endpoint here is saved, however long the tests before these take."""
 
 
 def status(days: float, *, tenant: str = "acme", name: StatusName = StatusName.DEFERRED) -> Status:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tocsin.contracts.actions import Action
 from tocsin.contracts.channels import (
     ADDRESS_FIELDS,
     CHANNELS,
@@ -9,7 +10,6 @@ from tocsin.contracts.channels import (
     DEVICE,
     MAIL_ADDRESS,
     PHONE_NUMBER,
-    Action,
     ChatContent,
     EmailContent,
     PushContent,
@@ -74,9 +74,6 @@ def test_buttons_become_actions_in_their_order():
     assert spec.content_of(texts) == ChatContent(
         text="t", actions=[Action(label="a", url="https://a"), Action(label="b", url="https://b")]
     )
-    assert spec.incomplete_action(texts) is None
-    assert spec.incomplete_action({"text", "actions.3.label"}) == "actions.3.url"
-    assert spec.incomplete_action({"text", "actions.3.url"}) == "actions.3.label"
 
 
 def test_fields_with_one_address_are_known_by_name():

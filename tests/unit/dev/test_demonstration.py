@@ -23,6 +23,7 @@ ADDRESSES = {
     "database": "postgresql://tocsin:the-password@127.0.0.1:3/postgres",
     "catcher": "http://127.0.0.1:4",
     "catcher_smtp": "127.0.0.1:5",
+    "shop": "http://127.0.0.1:6",
     "api_key": "tk_live_one_api-secret",
     "admin_key": "tk_live_two_admin-secret",
 }
@@ -36,6 +37,7 @@ class StartedStack:
         del steps
         self._folder = folder
         self.addresses: dict[str, Any] = dict(ADDRESSES)
+        self.shop_secret = "shop-secret"
 
     async def up(self) -> None:
         (self._folder.path / "data").mkdir(exist_ok=True)
@@ -57,9 +59,11 @@ class Sample:
         monkeypatch.setattr(foreground, "seed", self._seed)
         monkeypatch.setattr(foreground, "wait_until_workflow_is_known", self._nothing)
         monkeypatch.setattr(foreground, "point_webhooks_at", self._point)
+        monkeypatch.setattr(foreground, "let_shop_sign", self._nothing)
+        monkeypatch.setattr(foreground, "wait_until_signatures_are_taken", self._nothing)
         monkeypatch.setattr(foreground, "deliver", self._deliver)
 
-    async def _nothing(self, _api: object) -> None: ...
+    async def _nothing(self, *_: object, **__: object) -> None: ...
 
     async def _point(self, _api: object, _catcher: str) -> None: ...
 

@@ -391,3 +391,37 @@ async def test_finding_14_a_plain_body_that_says_gzip_is_passed_on_as_it_is() ->
     async with behind_the_entry() as (recorder, port):
         assert (await exchange(port, request)).endswith(b"ok")
     assert [without_connection(sent) for sent in recorder.requests] == [without_connection(request)]
+
+
+@pytest.mark.parametrize(
+    ("path", "upgraded"), [(b"/v1/inbox/socket?ticket=a", True), (b"/v1/inbox/events?ticket=a", False)]
+)
+async def test_bytes_go_both_ways_where_a_socket_was_asked_for(path: bytes, *, upgraded: bool) -> None:
+    recorder = Recorder()
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        got = await reader.readuntil(END)
+        assert (b"\r\nUpgrade: websocket\r\n" in got) is upgraded
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" if upgraded else GOOD)
+        while upgraded and (piece := await reader.read(100)):
+            writer.write(piece)
+        writer.close()
+
+    recorder.answer_to = echo
+    server = await asyncio.start_server(recorder.serve, "127.0.0.1", 0)
+    port = free_port()
+    service = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    entry = Entry(port=port, services={"dispatch-inapp": service})
+    await entry.open()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET %b HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" % path)
+    head = await reader.readuntil(END)
+    assert head.startswith(b"HTTP/1.1 101 " if upgraded else b"HTTP/1.1 200 ")
+    if upgraded:
+        for word in (b"\x81\x00", b"\x89\x04ping"):
+            writer.write(word)
+            assert await reader.readexactly(len(word)) == word
+    writer.close()
+    await writer.wait_closed()
+    await entry.close()
+    server.close()

@@ -7,6 +7,7 @@ import pytest
 from tests.rendered_manifests import OVERLAYS, Manifests, Object, manifests
 
 from tocsin.dev.entry import owner
+from tocsin.dispatch_inapp.box_socket import PATH as SOCKET
 from tocsin.ingest.settings import IngestSettings
 from tocsin.runtime.http import HttpSettings
 
@@ -15,7 +16,7 @@ PATHS = [
     (service, path)
     for service in ("ingest", "ledger", "router", "dispatch-inapp")
     for path in json.loads((DOCUMENTS / f"{service}.json").read_text())["paths"]
-]
+] + [("dispatch-inapp", SOCKET)]
 ADMIN = ("/v1/tenants", "/v1/api-keys")
 
 

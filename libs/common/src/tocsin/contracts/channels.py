@@ -11,7 +11,7 @@ Nothing else in `libs` and `services` may name a channel, except the channel's o
 3. A test in `tests/integration/dispatch_<channel>` that runs `tocsin.testing.provider_suite` over each provider.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, reduce
@@ -20,10 +20,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from tocsin.contracts.inbox_actions import INBOX_ACTIONS, InboxAction
+from tocsin.contracts.actions import CHAT_ACTIONS, INBOX_ACTIONS, Action, ActionParts, InboxAction
 from tocsin.contracts.limits import (
-    ACTION_LABEL_CHARS,
-    ACTIONS_PER_MESSAGE,
     CHAT_CONTENT_BYTES,
     INBOX_CONTENT_BYTES,
     PUSH_CONTENT_BYTES,
@@ -35,8 +33,6 @@ from tocsin.contracts.vocabulary import Channel, Reason
 
 OVERRIDES: Final = "overrides."
 """How parts for one provider's kind begin."""
-ACTIONS: Final = "actions."
-"""How parts for one of a message's buttons begin."""
 
 
 class Content(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", gc=False):
@@ -73,13 +69,6 @@ class PushContent(Content, kw_only=True, omit_defaults=True, tag="push", gc=Fals
     data: dict[str, str] = {}
     overrides: dict[str, dict[str, Any]] = {}
     """What one push service is told beside that, by the device's kind: see `push_overrides`."""
-
-
-class Action(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """A button that opens a link."""
-
-    label: str
-    url: str
 
 
 class ChatContent(Content, kw_only=True, omit_defaults=True, tag="chat", gc=False):
@@ -285,8 +274,8 @@ class ChannelSpec:
     """What `<name>` in `data.<name>` may not be."""
     overrides: Mapping[str, Mapping[str, PartForm]] = field(default_factory=dict)
     """A template may have parts `overrides.<kind>.<name>`; they become the content's field `overrides`."""
-    actions: int = 0
-    """A template may have parts `actions.<n>.label` and `actions.<n>.url`, n up to this; they become the content's field `actions`."""
+    actions: ActionParts | None = None
+    """A template may have parts `actions.<n>.<field>`; they become the content's field `actions`. None: it has no buttons."""
     content_bytes: int | None = None
     """All rendered parts together may have so many bytes. None: each part's own limit is enough."""
     address: AddressKind
@@ -324,29 +313,14 @@ class ChannelSpec:
             for kind, named in self.overrides.items()
             for name, form in named.items()
         }
-        actions = {
-            name: form for pair in self._actions for name, form in zip(pair, _ACTION_FORMS, strict=True)
-        }
+        actions = self.actions.forms() if self.actions is not None else {}
         return parts | overrides | actions
-
-    @cached_property
-    def _actions(self) -> tuple[tuple[str, str], ...]:
-        """The parts of each action: its label, its link."""
-        return tuple((f"{ACTIONS}{n}.label", f"{ACTIONS}{n}.url") for n in range(1, self.actions + 1))
 
     def holder_of(self, name: str) -> str | None:
         """Whose name the `<name>` of a named part is. None: it is free."""
         for reserved in self.reserved_names:
             if name.startswith(reserved.name) if reserved.begins else name == reserved.name:
                 return reserved.holder
-        return None
-
-    def incomplete_action(self, names: Container[str]) -> str | None:
-        """The part that is missing where only one of an action's two parts is among `names`."""
-        for pair in self._actions:
-            missing = [part for part in pair if part not in names]
-            if len(missing) == 1:
-                return missing[0]
         return None
 
     def content_of(self, texts: Mapping[str, str]) -> Content:
@@ -359,10 +333,8 @@ class ChannelSpec:
         }
         if self.overrides:
             fields["overrides"] = self._overrides_of(texts)
-        if self.actions:
-            fields["actions"] = [
-                Action(label=texts[label], url=texts[url]) for label, url in self._actions if label in texts
-            ]
+        if self.actions is not None:
+            fields["actions"] = self.actions.actions_of(texts)
         if self.named_parts is not None:
             prefix = f"{self.named_parts}."
             fields[self.named_parts] = {
@@ -378,9 +350,6 @@ class ChannelSpec:
                 overrides.setdefault(kind, {})[override] = self.forms[name].value(text)
         return overrides
 
-
-_ACTION_FORMS: Final = (text_up_to(ACTION_LABEL_CHARS), LINK)
-"""Of an action's label and of its link."""
 
 _SPECS: Final = (
     ChannelSpec(
@@ -468,7 +437,7 @@ _SPECS: Final = (
             TemplatePart(name="text", trimmed=True),
             TemplatePart(name="title", required=False, form=text_up_to(150)),
         ),
-        actions=ACTIONS_PER_MESSAGE,
+        actions=CHAT_ACTIONS,
         content_bytes=CHAT_CONTENT_BYTES,
         address=CHAT_PLACE,
         has_sender=False,
@@ -507,8 +476,8 @@ _SPECS: Final = (
             TemplatePart(name="body", trimmed=True),
             TemplatePart(name="link", required=False, form=LINK),
             TemplatePart(name="icon", required=False, form=SAFE_LINK),
-            TemplatePart(name="actions", required=False, form=INBOX_ACTIONS),
         ),
+        actions=INBOX_ACTIONS,
         named_parts="data",
         content_bytes=INBOX_CONTENT_BYTES,
         address=RECIPIENT,

@@ -5,8 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from tocsin.contracts.actions import Action
 from tocsin.contracts.channels import (
-    Action,
     AnyContent,
     ChatContent,
     Content,

@@ -142,6 +142,7 @@ attachment_fetch_seconds = Histogram("tocsin_attachment_fetch_seconds", "Seconds
 attachment_bytes = Gauge("tocsin_attachment_bytes", "Memory that attachments take or have reserved in this process: cached, held for messages that are about to be sent, or in mails being composed", ["state"])
 inbox_items_stored = Counter("tocsin_inbox_items_stored", "Items written to inboxes: new ones, and repeated ones, which stood already", ["result"])
 inbox_streams = Gauge("tocsin_inbox_streams", "Streams of inboxes that this process holds open")
+inbox_streams_waiting = Gauge("tocsin_inbox_streams_waiting", "Streams of inboxes that wait for their turn to read their box")
 inbox_oldest_change_seconds = Gauge("tocsin_inbox_oldest_change_seconds", "Age of the oldest thing that a recipient did with an item and that is not told to status yet; 0 when none waits")
 provider_connections = Gauge("tocsin_provider_connections", "Open connections to a provider", ["channel", "provider"])
 provider_calls = Gauge("tocsin_provider_calls", "Calls to a provider under way", ["channel", "provider"])

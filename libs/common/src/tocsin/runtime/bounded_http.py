@@ -1,6 +1,7 @@
 """uvicorn's HTTP/1.1 connection with bounds on what a stranger can make it hold: bytes, header fields, time and connections.
 
     bytes → counted → httptools → a request, for the application
+                    ↘ upgraded: the bytes are another protocol's from then on, where the path has one
                     ↘ refused: a request, too, whose scope says why; the application answers it, and the connection ends
 
 Nothing here costs a timer for a request that arrives whole. uvicorn has limits of this kind only for its slower parser (h11).
@@ -8,6 +9,7 @@ Nothing here costs a timer for a request that arrives whole. uvicorn has limits 
 
 import asyncio
 import math
+from collections.abc import Mapping
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
@@ -31,6 +33,18 @@ _NOTHING: Final = 0
 _HEAD: Final = 1
 _BODY: Final = 2
 """What the caller has yet to send. No enumeration: looking up its members shows in the time of a request."""
+
+
+_LONGEST_LINE: Final = 8000
+"""Bytes of a line of the head, below what the library of WebSockets reads."""
+_GOES_ALONG: Final = frozenset(
+    (b"host", b"upgrade", b"connection", b"origin", b"x-forwarded-for", b"x-request-id", b"traceparent")
+)
+
+
+def _goes_along(name: bytes) -> bool:
+    """Whether a field of the head is of use to a WebSocket; the library reads no more than 128."""
+    return name in _GOES_ALONG or name.startswith(b"sec-websocket-")
 
 
 class Waiting(dict["BoundedHttp", float]):
@@ -70,8 +84,19 @@ class BoundedHttp(HttpToolsProtocol):
     """One connection. Over the bound on connections, the one that has waited longest for its caller is closed for the new one; where
     all are at work, the new one is refused."""
 
-    def __init__(self, *, limits: HttpLimits, waiting: Waiting, **uvicorn: Any) -> None:
+    def __init__(
+        self,
+        *,
+        limits: HttpLimits,
+        waiting: Waiting,
+        sockets: Mapping[str, Any] | None = None,
+        **uvicorn: Any,
+    ) -> None:
+        """`sockets` are paths at which a caller may ask for a WebSocket, each with the ASGI application that answers there."""
         super().__init__(**uvicorn)
+        self._sockets = sockets or {}
+        self._socket: Any = None
+        """The protocol that has the connection now, where it is no longer HTTP."""
         self._limits = limits
         self._waiting = waiting
         self._reading: int = _NOTHING
@@ -121,6 +146,8 @@ class BoundedHttp(HttpToolsProtocol):
             self._count_and_parse(data)
         else:
             self._take_in_pieces(memoryview(data))
+        if self._socket is not None:
+            return
         if self._reading == _NOTHING and self.scope is not self._begun:
             self._reading = _HEAD
         if self._reading != self._deadline_is_for:
@@ -132,16 +159,29 @@ class BoundedHttp(HttpToolsProtocol):
             self._count_and_parse(piece)
 
     def _count_and_parse(self, piece: bytes | memoryview) -> None:
+        if self._socket is not None:  # a later piece of the same read
+            self._socket.data_received(bytes(piece))
+            return
         self._room -= len(piece)
         self._parse(piece)
-        if self._room <= 0 and self._refused is None:
+        if self._room <= 0 and self._refused is None and self._socket is None:
             self._refuse(Refused.HEAD_TOO_LARGE)
 
     def _parse(self, piece: bytes | memoryview) -> None:
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_the_upgrade(rest=piece[upgrade.args[0] :])
+            rest = piece[upgrade.args[0] :]
+            path = bytes(self.url).partition(b"?")[0].decode("latin-1")
+            before = self.cycle
+            if (
+                path in self._sockets
+                and (before is None or before.response_complete)
+                and self._wants_socket()
+            ):
+                self._hand_over(self._sockets[path], rest=bytes(rest))
+            else:
+                self._ignore_the_upgrade(rest=rest)
         except httptools.HttpParserError as error:
             stopped = isinstance(error.__context__, _Stop) and error.__context__.args[0]
             self._refuse(stopped or Refused.MALFORMED)
@@ -156,6 +196,35 @@ class BoundedHttp(HttpToolsProtocol):
         self._parse(b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(fields)))
         if rest and self._refused is None:
             self._parse(rest)
+
+    def _wants_socket(self) -> bool:
+        """Whether it asks for a WebSocket, with a head that the other protocol reads, too: its lines are shorter than ours."""
+        fields = [value.lower() for name, value in self.headers if name == b"upgrade"]
+        longest = max((len(name) + len(value) for name, value in self.headers), default=0)
+        return (
+            fields == [b"websocket"]
+            and self.parser.get_method() == b"GET"
+            and max(longest, len(self.url)) < _LONGEST_LINE
+        )
+
+    def _hand_over(self, app: Any, *, rest: bytes) -> None:
+        """The connection is a WebSocket's from here on. It still counts among the connections, and no longer waits for its caller."""
+        self._waiting.pop(self, None)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self.connections.discard(self)
+        socket: Any = cast("Any", self.ws_protocol_class)(
+            config=self.config, server_state=self.server_state, app_state=self.app_state
+        )
+        socket.app = app
+        self._socket = socket
+        socket.connection_made(self.transport)
+        self.transport.set_protocol(socket)
+        fields = [b"%b: %b\r\n" % field for field in self.headers if _goes_along(field[0])]
+        socket.data_received(b"GET %b HTTP/1.1\r\n%b\r\n" % (self.url, b"".join(fields)))
+        if rest:
+            socket.data_received(rest)
 
     def on_headers_complete(self) -> None:
         if len(self.headers) > self._limits.head_fields:

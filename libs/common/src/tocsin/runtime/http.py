@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any
 
@@ -19,6 +19,9 @@ from tocsin.runtime.setting_facts import About, Unwise
 from tocsin.runtime.settings import Advice, Networks, Settings
 
 log = get_logger(__name__)
+
+LARGEST_MESSAGE = 1024
+"""Bytes of what a caller may send over a WebSocket; what is longer is not even read."""
 
 
 class HttpSettings(Settings):
@@ -148,15 +151,25 @@ class CannotListen(OperatorError):
 class HttpServer:
     """Serves one ASGI app from `start` to `finish`; `name` is how logs call it."""
 
-    def __init__(self, *, name: str, app: Any, settings: HttpSettings | OperationsSettings) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        app: Any,
+        settings: HttpSettings | OperationsSettings,
+        sockets: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`sockets`: see `BoundedHttp`; everywhere else a caller that asks for another protocol is answered in HTTP."""
         self.name = name
         self._settings = settings
         self._server = _Server(
             uvicorn.Config(
                 app,
                 # A class, or whatever makes one of its objects; uvicorn's types know the class alone.
-                http=partial(BoundedHttp, limits=settings.limits, waiting=Waiting()),  # type: ignore[arg-type]
-                ws="none",
+                http=partial(BoundedHttp, limits=settings.limits, waiting=Waiting(), sockets=sockets),  # type: ignore[arg-type]
+                ws=_one_way_socket() if sockets else "none",
+                ws_max_size=LARGEST_MESSAGE,
+                ws_per_message_deflate=False,
                 lifespan="off",
                 loop="none",
                 log_config=None,
@@ -212,6 +225,13 @@ class HttpServer:
         listening.listen(2048)  # from here on nobody is refused, even before the loop first turns
         listening.setblocking(False)
         return listening
+
+
+def _one_way_socket() -> Any:
+    """Loaded where there are sockets: most services do without the library."""
+    from tocsin.runtime.one_way_socket import OneWaySocket  # noqa: PLC0415
+
+    return OneWaySocket
 
 
 class _Server(uvicorn.Server):

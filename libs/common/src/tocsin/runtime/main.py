@@ -3,7 +3,7 @@
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -134,10 +134,11 @@ class LaneSettings(ServiceSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """What a service answers to its callers: an ASGI app, and where it listens."""
+    """What a service answers to its callers: an ASGI app, and where it listens; `sockets` are paths of WebSockets with an ASGI app each."""
 
     app: Any
     settings: HttpSettings
+    sockets: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +212,9 @@ def main(
     gc.enable()
     servers = [HttpServer(name="operations", app=service.operations, settings=loaded.operations)]
     if service.api is not None:
-        api = HttpServer(name="http", app=service.api.app, settings=service.api.settings)
+        api = HttpServer(
+            name="http", app=service.api.app, settings=service.api.settings, sockets=service.api.sockets
+        )
         metrics.http_connections.labels(name).set_function(lambda: api.connections)
         metrics.http_connections_limit.labels(name).set(service.api.settings.connections)
         servers.append(api)

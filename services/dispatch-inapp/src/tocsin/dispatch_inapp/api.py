@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from tocsin.contracts.vocabulary import Channel
 from tocsin.database import Database, DatabaseSettings
+from tocsin.dispatch_inapp.box_socket import PATH, BoxSocket
 from tocsin.dispatch_inapp.changing_items import ChangingItems
 from tocsin.dispatch_inapp.event_stream import EventStreams
 from tocsin.dispatch_inapp.items_api import Changed, changing_routes, reading_routes
@@ -16,6 +17,7 @@ from tocsin.dispatch_inapp.live_boxes import Watchers
 from tocsin.dispatch_inapp.reading_items import ReadingItems
 from tocsin.dispatch_inapp.streams_api import stream_routes
 from tocsin.dispatch_inapp.tickets import Tickets
+from tocsin.dispatch_inapp.turns import Turns
 from tocsin.runtime import BODIES_BYTES, Clock, Health, SystemClock
 from tocsin.trust import Seal, TokenHolder
 from tocsin.web import (
@@ -44,12 +46,16 @@ def create_app(
     watchers: Watchers | None = None,
     seal: Seal | None = None,
     on_change: Changed = _tell_nobody,
+    streams_at_once: int = 5,
     clock: Clock | None = None,
     trusted_proxies: Sequence[Network] = (),
     max_bodies_bytes: int = BODIES_BYTES,
     health: Health | None = None,
 ) -> FastAPI:
-    """The application. Without a database it describes itself: enough for OpenAPI; nothing connects."""
+    """The application. Without a database it describes itself: enough for OpenAPI; nothing connects.
+
+    `streams_at_once` of the streams read their boxes at the same time.
+    """
     health, clock = health or Health(service=SERVICE), clock or SystemClock()
     database = database or _unconnected(health)
     app = service_app(
@@ -74,9 +80,11 @@ def create_app(
             reading=reading, changing=ChangingItems(database=database), on_change=on_change, clock=clock
         )
     )
-    streams = EventStreams(reading=reading, watchers=watchers or Watchers(), clock=clock)
+    turns = Turns(most=streams_at_once)
+    streams = EventStreams(reading=reading, watchers=watchers or Watchers(), turns=turns, clock=clock)
     tickets = Tickets(seal=seal or Seal([]), clock=clock)
     app.include_router(stream_routes(streams=streams, tickets=tickets))
+    app.state.sockets = {PATH: BoxSocket(streams=streams, tickets=tickets, gate=gate, service=SERVICE)}
     return app
 
 

@@ -54,6 +54,7 @@ def build(settings: InappSettings) -> Service:
         watchers=watchers,
         seal=seal,
         on_change=changed,
+        streams_at_once=max(1, settings.database.pool_size // 2),
         clock=clock,
         trusted_proxies=settings.http.trusted_proxies,
         max_bodies_bytes=settings.http.bodies_bytes,
@@ -66,5 +67,5 @@ def build(settings: InappSettings) -> Service:
             FunctionComponent(name="telling of changes", run=telling.run),
             boxes,
         ],
-        api=Api(app=app, settings=settings.http),
+        api=Api(app=app, settings=settings.http, sockets=app.state.sockets),
     )

@@ -61,6 +61,11 @@ class Watchers:
         self._ended = False
         metrics.inbox_streams.set_function(lambda: self._count)
 
+    @property
+    def count(self) -> int:
+        """Streams that are open now."""
+        return self._count
+
     def watch(self, tenant: str, recipient: str) -> Watcher:
         """A stream begins. Call `leave` when it ends."""
         watcher = Watcher()

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from tocsin.contracts.actions import InboxAction
 from tocsin.contracts.codec import encode
-from tocsin.contracts.inbox_actions import InboxAction
 from tocsin.contracts.jobs import InappContent, Job
 
 

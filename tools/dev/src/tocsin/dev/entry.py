@@ -34,10 +34,17 @@ OWNERS: tuple[tuple[str, str], ...] = (
 SHORTENED = frozenset(("dispatch-email-callbacks", "dispatch-sms-callbacks"))
 """Services that know their paths without the first word."""
 
+SOCKET = "/v1/inbox/socket"
+"""Where a client may ask for a WebSocket; what follows the request are bytes, in both directions."""
+
 BODY_ENDS_WITHIN = 1.0
 """Seconds that the rest of a request's body may take after its answer. Later the connection is closed."""
 _DOTS = frozenset((".", ".."))
 _BROKEN = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, MalformedMessage)
+
+
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+"""Of a connection."""
 
 
 def owner(path: str) -> str | None:
@@ -128,19 +135,32 @@ class Entry:
         except OSError:
             await _not_answered(writer, name)
             return False
-        sending = asyncio.create_task(_send(head, body, reader, service_writer))
-        try:
-            answered = await _answer(service_reader, writer, method=method, closing=closing)
-            if answered is None:
-                await _not_answered(writer, name)
-                return False
-            await asyncio.wait({sending}, timeout=BODY_ENDS_WITHIN)
-            whole = sending.done() and sending.exception() is None
-            return answered and whole and not closing
-        finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
-            await _closed(service_writer)
+        client, ends = (reader, writer), (service_reader, service_writer)
+        if _path(target) == SOCKET and head.values(b"upgrade") == [b"websocket"]:
+            await _tunnel(head, client, ends)
+            follows = False
+        else:
+            follows = await _passed_on(head, body, client, ends, name=name, closing=closing)
+        return follows and not closing
+
+
+async def _passed_on(
+    head: Head, body: Body, client: Ends, service: Ends, *, name: str, closing: bool
+) -> bool:
+    """The request, and its answer back; whether both came to their ends."""
+    sending = asyncio.create_task(_send(head, body, client[0], service[1]))
+    try:
+        method = head.first.split(b" ")[0]
+        answered = await _answer(service[0], client[1], method=method, closing=closing)
+        if answered is None:
+            await _not_answered(client[1], name)
+            return False
+        await asyncio.wait({sending}, timeout=BODY_ENDS_WITHIN)
+        return answered and sending.done() and sending.exception() is None
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await _closed(service[1])
 
 
 async def _let_read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -174,6 +194,28 @@ async def _send(head: Head, body: Body, client: asyncio.StreamReader, service: a
         except (asyncio.IncompleteReadError, MalformedMessage):
             service.transport.abort()
             raise
+
+
+async def _tunnel(head: Head, client: Ends, service: Ends) -> None:
+    """The request as it came, then bytes in both directions until one of the two ends."""
+    service[1].write(b"\r\n".join((head.first, *head.lines, b"", b"")))
+    ways = {
+        asyncio.create_task(_all_of(client[0], service[1])),
+        asyncio.create_task(_all_of(service[0], client[1])),
+    }
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        await _closed(service[1])
+
+
+async def _all_of(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+    while piece := await source.read(LARGEST_HEAD):
+        to.write(piece)
+        await to.drain()
 
 
 async def _answer(

@@ -12,6 +12,7 @@ from tocsin.dev.report import report_addresses, report_caught, report_timeline
 from tocsin.dev.run_folder import RunFolder
 from tocsin.dev.sample import ENDPOINTS
 from tocsin.dev.seed import point_webhooks_at, seed, wait_until_keys_work, wait_until_workflow_is_known
+from tocsin.dev.shop.keys import let_shop_sign, wait_until_signatures_are_taken
 from tocsin.dev.stack import Stack
 
 
@@ -66,6 +67,9 @@ async def _first_events(stack: Stack, steps: Steps, *, folder: RunFolder) -> lis
                 await wait_until_workflow_is_known(sender)
             folder.note_sample()
         await point_webhooks_at(manager, addresses["catcher"])
+        shop = {"origin": addresses["shop"], "secret": stack.shop_secret}
+        await let_shop_sign(manager, **shop)
+        await wait_until_signatures_are_taken(entry=addresses["entry"], **shop)
         with steps.step("Sending one event over HTTP and one straight to Kafka"):
             over_http = functools.partial(publish_over_http, sender)
             to_kafka = functools.partial(publish_to_kafka, addresses["kafka"])

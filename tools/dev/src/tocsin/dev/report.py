@@ -41,6 +41,7 @@ def report_addresses(console: Console, endpoints: Mapping[str, Any], *, folder: 
     """Where everything listens, and the keys."""
     names = {
         "catcher": "the page with everything caught",
+        "shop": "a page with an inbox, signed in as anna",
         "entry": "HTTP API, one port for all services",
         "kafka": "bootstrap servers",
         "database": "PostgreSQL",

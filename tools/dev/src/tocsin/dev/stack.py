@@ -24,6 +24,7 @@ from tocsin.dev.run_folder import RunFolder, replace_file
 from tocsin.dev.secrets_file import kept_secret, tables_and_keys
 from tocsin.dev.servers import Servers
 from tocsin.dev.services import PARTITIONS, LocalService, StackSettings, callback_roles, services
+from tocsin.dev.shop.shop_server import ShopServer
 from tocsin.dev.supervisor import Program, Supervisor
 from tocsin.kafka import GroupAtWork, KafkaFault, KafkaSettings
 from tocsin.runtime.bounds import CLOSING, SHUTDOWN
@@ -47,6 +48,8 @@ class Stack:
             folder=folder.path, endpoints=folder.endpoints, entry=self._entry_address
         )
         self._entry: Entry | None = None
+        self._shop: ShopServer | None = None
+        self._shop_port = free_port()
         self._services: list[LocalService] = []
         self._keys: dict[str, str] = {}
         self.addresses: dict[str, Any] = {}
@@ -57,6 +60,7 @@ class Stack:
         self._watch = asyncio.create_task(self._supervisor.watch())
         await _side_by_side(self._kafka_and_topics(), self._database_and_tables(), self._start_catcher())
         await self._start_services()
+        await self._open_shop()
         self.addresses = {
             "entry": self._entry_address,
             "kafka": self._servers.kafka,
@@ -65,6 +69,7 @@ class Stack:
             "operations": {service.name: service.operations for service in self._services},
             "catcher": self._catcher.url,
             "catcher_smtp": self._catcher.smtp,
+            "shop": f"http://127.0.0.1:{self._shop_port}",
             **self._keys,
         }
 
@@ -80,6 +85,8 @@ class Stack:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
         await self._supervisor.stop_together({service.name for service in self._services})
+        if self._shop is not None:
+            await self._shop.close()
         if self._entry is not None:
             await self._entry.close()
         await self._supervisor.stop()
@@ -123,6 +130,12 @@ class Stack:
         async with aiohttp.ClientSession() as client:
             await _side_by_side(*(self._ready(service, client) for service in self._services))
 
+    async def _open_shop(self) -> None:
+        self._shop = ShopServer(
+            entry=self._entry_address, api_key=self._keys["api_key"], secret=self.shop_secret
+        )
+        await self._shop.open(self._shop_port)
+
     async def _ready(self, service: LocalService, client: aiohttp.ClientSession) -> None:
         with self._steps.step(f"Starting {service.name}"):
             await self._answers(service.name, f"{service.operations}/readyz", client)
@@ -155,6 +168,11 @@ class Stack:
             seal_secret=kept_secret(self._data / "seal-secret.json"),
             ref_secret=kept_secret(self._data / "ref-secret.json"),
         )
+
+    @property
+    def shop_secret(self) -> str:
+        """What the page of the sample shop signs its recipients' tokens with."""
+        return kept_secret(self._data / "shop-secret.json")
 
     @property
     def _entry_address(self) -> str:

@@ -112,6 +112,7 @@ QUESTIONS: Final = {
     "tocsin_attachment_bytes": "Is the room for attachments what holds mails up?",
     "tocsin_inbox_items_stored": "How many items come into inboxes, and how many came a second time?",
     "tocsin_inbox_streams": "How many apps are told at once when their inbox moves?",
+    "tocsin_inbox_streams_waiting": "Do many apps connect anew at once, and wait for the database?",
     "tocsin_inbox_oldest_change_seconds": "Is what recipients see, read and click told on, or does it wait?",
     "tocsin_provider_connections": "How many connections does a provider see from us?",
     "tocsin_provider_calls": "How many calls does a provider answer now?",

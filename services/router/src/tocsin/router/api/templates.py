@@ -33,7 +33,7 @@ class TemplateWrite(RequestBody):
         description="Email: `subject`, `text`, `html`. SMS: `body`. "
         "Push: `title`, `body`, `link`, `image`, `sound`, `badge`, `data.<name>`, `overrides.<kind>.<name>`. "
         "Chat: `text`, `title`, `actions.<1 to 3>.label`, `actions.<1 to 3>.url`. "
-        "In the app: `title`, `body`, `link`, `icon`, `actions`, `data.<name>`. Jinja syntax"
+        "In the app: `title`, `body`, `link`, `icon`, `data.<name>`, `actions.<1 to 3>.name`, `actions.<1 to 3>.label`, `actions.<1 to 3>.url`. Jinja syntax"
     )
     publish: bool = Field(default=False, description="Publish the revision at once")
 

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import jinja2
 from jinja2 import nodes
 
-from tocsin.contracts.channels import ACTIONS, CHANNELS, OVERRIDES, ChannelSpec
+from tocsin.contracts.channels import CHANNELS, OVERRIDES, ChannelSpec
 from tocsin.contracts.part_forms import PartForm
 from tocsin.contracts.values.nearest import did_you_mean
 from tocsin.contracts.values.text import TEXT_RULE, is_text
@@ -80,9 +80,11 @@ def _check_names(names: set[str], channel: Channel) -> Iterator[TemplateFault]:
         yield TemplateFault(
             "/parts", "part_missing", f"A template for {channel} needs {either}. Write both if you can."
         )
-    if (missing := spec.incomplete_action(names)) is not None:
+    if spec.actions is not None and (missing := spec.actions.incomplete(names)) is not None:
         yield TemplateFault(
-            "/parts", "part_missing", f"A button needs `label` and `url`. Write the part `{missing}`, too."
+            "/parts",
+            "part_missing",
+            f"A button needs {spec.actions.needed}. Write the part `{missing}`, too.",
         )
     known = list(spec.part_names)
     prefix = f"{spec.named_parts}." if spec.named_parts is not None else None
@@ -100,11 +102,7 @@ def _check_names(names: set[str], channel: Channel) -> Iterator[TemplateFault]:
             continue
         more = [f"{prefix}<name>"] if prefix is not None else []
         more += [f"{OVERRIDES}<kind>.<name>"] if spec.overrides else []
-        more += (
-            [f"{ACTIONS}<1 to {spec.actions}>.label", f"{ACTIONS}<1 to {spec.actions}>.url"]
-            if spec.actions
-            else []
-        )
+        more += spec.actions.shown if spec.actions is not None else []
         listed = ", ".join(known + more)
         detail = f"A template for {channel} has no part `{name}`. Its parts are: {listed}."
         yield TemplateFault(f"/parts/{_escaped(name)}", "part_unknown", detail)

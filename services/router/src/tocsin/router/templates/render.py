@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import jinja2
 import msgspec
 
+from tocsin.contracts.actions import ActionParts
 from tocsin.contracts.channels import CHANNELS, Content
 from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.limits import RENDERED_PART_BYTES
@@ -176,10 +177,8 @@ def _content(channel: str, texts: dict[str, str]) -> Content:
             del texts[name]  # which is required has no form
         elif not spec.forms[name].fits(text):
             raise _Failed(RenderFault(name, f"This part must render to {spec.forms[name].rule}."))
-    if (missing := spec.incomplete_action(texts)) is not None:
-        raise _Failed(
-            RenderFault(missing, "This part renders to nothing, and the other part of its button does not.")
-        )
+    if spec.actions is not None:
+        _check_actions(spec.actions, texts)
     for name in spec.trimmed_parts:
         texts[name] = texts[name].strip()
         if not texts[name]:
@@ -192,6 +191,14 @@ def _content(channel: str, texts: dict[str, str]) -> Content:
         largest = max(texts, key=lambda name: len(texts[name]))
         raise _Failed(RenderFault(largest, detail))
     return spec.content_of(texts)
+
+
+def _check_actions(actions: ActionParts, texts: Mapping[str, str]) -> None:
+    if (missing := actions.incomplete(texts)) is not None:
+        detail = "This part renders to nothing, and another part of its button does not."
+        raise _Failed(RenderFault(missing, detail))
+    if (repeated := actions.repeated(texts)) is not None:
+        raise _Failed(RenderFault(repeated, "Another button has this name; each needs one of its own."))
 
 
 def preview(template: TemplateRecord, context: Mapping[str, Any]) -> Content | RenderFault:

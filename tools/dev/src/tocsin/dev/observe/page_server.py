@@ -9,20 +9,13 @@ from uuid import UUID
 
 import aiohttp
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
+from tocsin.dev.loopback_page import only_this_machine, safe_headers
 from tocsin.dev.npm_packages import installed
 from tocsin.specifications.dashboards import DASHBOARDS
 from tocsin.specifications.dashboards.panels import COLOURS, USUAL
 
 _HERE = Path(__file__).parent
-_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
 _QUESTIONS = "query|query_range|query_exemplars|alerts|label/[a-z_]+/values"
 _MOST_LINES = 100
 
@@ -65,8 +58,8 @@ class PageServer:
 
     async def open(self, port: int, *, drawn_by: Path) -> None:
         """Listens; `drawn_by` is `uplot()`."""
-        app = web.Application(middlewares=[_only_this_machine])
-        app.on_response_prepare.append(_add_headers)
+        app = web.Application(middlewares=[only_this_machine])
+        app.on_response_prepare.append(safe_headers())
         app.router.add_get("/", self._page)
         app.router.add_static("/page", _HERE / "page")
         app.router.add_static("/uplot", drawn_by)
@@ -131,15 +124,3 @@ def _id(request: web.Request) -> UUID:
     except ValueError:
         said = {"detail": "This is no notification id: it has 32 hexadecimal digits."}
         raise web.HTTPBadRequest(text=json.dumps(said), content_type="application/json") from None
-
-
-@web.middleware
-async def _only_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A page of somebody else's whose name leads here is refused."""
-    if request.url.host not in ("127.0.0.1", "localhost"):
-        raise web.HTTPForbidden(text="Ask at 127.0.0.1.")
-    return await handler(request)
-
-
-async def _add_headers(_: web.Request, answer: web.StreamResponse) -> None:
-    answer.headers.update(_HEADERS)
