@@ -1,4 +1,4 @@
-"""The SES, Mailgun and Postmark endpoints: they take what our adapters send, and refuse what the real ones refuse."""
+"""The SES, SendGrid, Mailgun and Postmark endpoints: they take what our adapters send, and refuse what the real ones refuse."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from tocsin.catcher.testing import (
     MAILGUN_DOMAIN,
     MAILGUN_KEY,
     POSTMARK_TOKEN,
+    SENDGRID_KEY,
     RunningCatcher,
 )
 from tocsin.channel import Accepted, NotSent, ProviderKind, Rejected
@@ -29,9 +30,10 @@ from tocsin.runtime import SystemClock
 from tocsin.testing.jobs import job_for
 
 Starter = Callable[..., RunningCatcher]
-SECRETS = {"ses": AWS_SECRET, "mailgun": MAILGUN_KEY, "postmark": POSTMARK_TOKEN}
+SECRETS = {"ses": AWS_SECRET, "sendgrid": SENDGRID_KEY, "mailgun": MAILGUN_KEY, "postmark": POSTMARK_TOKEN}
 FIELDS: dict[str, dict[str, str]] = {
     "ses": {"region": "eu-west-1", "access_key_id": AWS_KEY_ID, "secret_access_key_file": "secret"},
+    "sendgrid": {"api_key_file": "secret"},
     "mailgun": {"domain": MAILGUN_DOMAIN, "api_key_file": "secret"},
     "postmark": {"server_token_file": "secret"},
 }
@@ -89,6 +91,7 @@ def test_without_settings_everybody_is_refused(start_catcher: Starter) -> None:
     catcher = start_catcher(
         CATCHER_AWS_ACCESS_KEY_ID="",
         CATCHER_AWS_SECRET_ACCESS_KEY="",
+        CATCHER_SENDGRID_API_KEY="",
         CATCHER_MAILGUN_DOMAIN="",
         CATCHER_MAILGUN_API_KEY="",
         CATCHER_POSTMARK_SERVER_TOKEN="",
@@ -98,6 +101,8 @@ def test_without_settings_everybody_is_refused(start_catcher: Starter) -> None:
     assert ses(catcher, SES, Authorization="").status_code == 403
     for key in (MAILGUN_KEY, "", None):
         assert mailgun(catcher, {"to": "ada@example.org"}, MAIL, key=key).status_code == 401
+    for key in (SENDGRID_KEY, "another", None):
+        assert sendgrid(catcher, SENDGRID, key=key).status_code == 401
     for token in (POSTMARK_TOKEN, "", None):
         assert postmark(catcher, POSTMARK, token=token).status_code == 401
     assert catcher.messages() == []
@@ -186,6 +191,61 @@ def test_another_key_an_old_request_and_another_service_are_refused(catcher: Run
 def test_what_ses_refuses(catcher: RunningCatcher, message: Any, name: str) -> None:
     answer = ses(catcher, message)
     assert (answer.status_code, answer.headers["x-amzn-ErrorType"]) == (400, name)
+    assert catcher.messages() == []
+
+
+# SendGrid
+
+SENDGRID: dict[str, Any] = {
+    "personalizations": [{"to": [{"email": "ada@example.org"}]}],
+    "from": {"email": "shop@acme.example", "name": "Shop"},
+    "subject": "Hello",
+    "content": [{"type": "text/plain", "value": "Hello"}],
+}
+
+
+def sendgrid(catcher: RunningCatcher, message: Any, *, key: str | None = SENDGRID_KEY) -> httpx.Response:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return httpx.post(f"{catcher.url}/v3/mail/send", json=message, headers=headers)
+
+
+def test_each_personalization_has_a_mail(catcher: RunningCatcher) -> None:
+    to = [{"to": [{"email": "ada@example.org"}]}, {"to": [{"email": "grete@example.de", "name": "Grete"}]}]
+    answer = sendgrid(catcher, SENDGRID | {"personalizations": to})
+    assert (answer.status_code, answer.content) == (202, b"")
+    assert answer.headers["x-message-id"]
+    assert {mail["to"] for mail in catcher.messages()} == {"ada@example.org", "grete@example.de"}
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ([], None),
+        (SENDGRID | {"sender": "x"}, "sender"),
+        (SENDGRID | {"personalizations": []}, "personalizations"),
+        (SENDGRID | {"personalizations": [{"to": []}]}, "personalizations.0.to"),
+        (SENDGRID | {"personalizations": [{"to": [{"email": "eve"}]}]}, "personalizations.0.to.0.email"),
+        (SENDGRID | {"personalizations": [{"to": [{"email": "a@b.example"}] * 2}]}, "personalizations.0.to"),
+        (SENDGRID | {"personalizations": ["ada"]}, None),
+        (SENDGRID | {"from": None}, "from"),
+        (SENDGRID | {"from": {"email": "shop"}}, "from.email"),
+        (SENDGRID | {"reply_to": {"email": "shop"}}, "reply_to.email"),
+        (SENDGRID | {"subject": ""}, "subject"),
+        (SENDGRID | {"content": []}, "content"),
+        (SENDGRID | {"content": [{"type": "text/plain", "value": ""}]}, "content.0.value"),
+        (
+            SENDGRID | {"content": [{"type": kind, "value": "x"} for kind in ("text/html", "text/plain")]},
+            "content",
+        ),
+        (SENDGRID | {"headers": {"To": "eve@example.org"}}, "headers"),
+        (SENDGRID | {"headers": {"X": "1\r\nBcc: eve@example.org"}}, "headers"),
+        (SENDGRID | {"custom_args": {"ref": "r" * 10_001}}, "custom_args"),
+    ],
+    ids=range(17),
+)
+def test_what_sendgrid_refuses(catcher: RunningCatcher, message: Any, field: str | None) -> None:
+    answer = sendgrid(catcher, message)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field)
     assert catcher.messages() == []
 
 

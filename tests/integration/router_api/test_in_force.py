@@ -121,6 +121,16 @@ async def test_what_an_answer_says_is_in_the_topic(
         assert key not in await state(kafka, topics.directory)
 
 
+@pytest.mark.usefixtures("engine")
+async def test_more_rows_than_a_statement_has_parameters_are_waited_for(
+    changes: ChangesInForce, patience: Callable[[float], None]
+) -> None:
+    """The rows of an address that 40,000 recipients share. None is in the outbox: they were published while nobody listened."""
+    patience(3600)
+    async with running(changes):
+        assert await changes.wait(changes.expect(range(1, 40_001)))
+
+
 async def test_without_a_relay_the_answer_is_202_and_the_change_comes_into_force_later(
     *,
     acme: httpx.AsyncClient,

@@ -9,7 +9,13 @@ from tocsin.catcher.messages import Email
 
 def letter(number: int, *, size: int = 10) -> Email:
     source = f"From: a@b.example\r\nSubject: {number}\r\n\r\n".encode() + b"x" * size
-    return read_mail(source, envelope_from="a@b.example", to="ada@example.com", received_at=datetime.now(UTC))
+    return read_mail(
+        source,
+        envelope_from="a@b.example",
+        to="ada@example.com",
+        received_at=datetime.now(UTC),
+        provider="smtp",
+    )
 
 
 def subjects(mailbox: Mailbox) -> list[str]:

@@ -12,6 +12,8 @@ from twilio.request_validator import RequestValidator
 from tocsin.catcher.mail import read_mail
 from tocsin.catcher.messages import AnyMessage, Email, Push, Sms
 from tocsin.catcher.receipts import NotPlayed, Played, Receipts
+from tocsin.catcher.receipts.providers import tellers
+from tocsin.catcher.settings import CatcherSettings
 from tocsin.channel.receipts import Cause, ProviderEvent, RawRequest
 from tocsin.contracts.vocabulary import StatusName
 from tocsin.dispatch_email.mail_receipts import MailReceipts, MailReceiptsConfig
@@ -32,22 +34,22 @@ SOURCE = (
 )
 
 
-def caught_mail(source: bytes = SOURCE, *, over_smtp: bool = True) -> Email:
+def caught_mail(source: bytes = SOURCE, *, provider: str = "smtp") -> Email:
     return read_mail(
-        source, envelope_from="shop@acme.example", to="ada@example.com", received_at=NOW, over_smtp=over_smtp
+        source, envelope_from="shop@acme.example", to="ada@example.com", received_at=NOW, provider=provider
     )
 
 
 def caught_sms(request: dict[str, str]) -> Sms:
     return Sms(
         received_at=NOW, to="+4915112345678", sender="+15005550006", sid="SM" + "2" * 32, body="Hello", encoding="GSM-7",
-        units=5, segments=1, request=request,
+        units=5, segments=1, request=request, provider="twilio",
     )  # fmt: skip
 
 
 SMS = caught_sms({"StatusCallback": SMS_URL})
 PUSH = Push(
-    received_at=NOW, to="token", sender="p", name="n", project="p", token="t", title="", body="", data={}, request={}
+    received_at=NOW, to="token", sender="p", name="n", project="p", token="t", title="", body="", data={}, request={}, provider="fcm",
 )  # fmt: skip
 
 
@@ -65,14 +67,14 @@ class Taker:
         return httpx.Response(self.status)
 
     def receipts(self, *, mail_url: str | None = MAIL_URL, token: str | None = TWILIO_TOKEN) -> Receipts:
-        return Receipts(
-            client=httpx.AsyncClient(transport=httpx.MockTransport(self)),
-            mail_url=mail_url,
-            mail_token=MAIL_TOKEN if mail_url else None,
-            twilio_account_sid="AC1",
+        settings = CatcherSettings(
+            mail_callback_url=mail_url,
+            mail_callback_token=MAIL_TOKEN if mail_url else None,
+            twilio_account_sid="AC1" if token else None,
             twilio_auth_token=token,
-            now=lambda: NOW,
         )
+        client = httpx.AsyncClient(transport=httpx.MockTransport(self))
+        return Receipts(client=client, tellers=tellers(settings, now=lambda: NOW))
 
     @property
     def raw(self) -> RawRequest:
@@ -143,7 +145,7 @@ async def test_text_messages_are_told_of_as_twilio_does(
 
 NOTHING: list[tuple[str, AnyMessage, Callable[[Taker], Receipts]]] = [
     ("no ref", caught_mail(SOURCE.replace(b"X-Tocsin-Ref", b"X-Other")), Taker.receipts),
-    ("by a provider's API", caught_mail(over_smtp=False), Taker.receipts),
+    ("by a provider's API", caught_mail(provider="ses"), Taker.receipts),
     ("no address", caught_mail(), lambda taker: taker.receipts(mail_url=None)),
     ("no callback", caught_sms({}), Taker.receipts),
     ("no account", SMS, lambda taker: taker.receipts(token=None)),

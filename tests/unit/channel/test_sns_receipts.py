@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -359,3 +360,39 @@ def test_the_sender_signs_what_it_shows() -> None:
     """The tests above would prove nothing if it signed no more than a part."""
     told = signed(DELIVERED)
     assert json.loads(posted(told).body) == told
+
+
+# A stand-in for SNS
+
+NOBODYS_TOPIC = TOPIC.replace("123456789012", "000000000000")
+
+
+def stand_in(folder: Path, pem: bytes, *topics: str) -> SnsReceiptsConfig:
+    (folder / "certificate.pem").write_bytes(pem)
+    entry = {"topics": topics, "stand_in_certificate_file": "certificate.pem"}
+    return SnsReceiptsConfig.model_validate(entry, context={"folder": folder})
+
+
+async def test_a_stand_in_signs_with_its_own_certificate_and_nothing_is_fetched(tmp_path: Path) -> None:
+    server = SnsServer()
+    config = stand_in(tmp_path, certificate(key(1)), NOBODYS_TOPIC)
+    reader = SnsReceipts(config, ManualClock(NOW), read_events=read_events, fetch=server.fetch)
+    told = DELIVERED | {"TopicArn": NOBODYS_TOPIC}
+    (event,) = await reader.verify(posted(signed(told, by=key(1))))
+    assert event.status is StatusName.DELIVERED
+    assert await cause(reader, posted(signed(told))) is Cause.SIGNATURE  # of SNS itself
+    assert await cause(reader, posted(signed(DELIVERED, by=key(1)))) is Cause.TOPIC
+    assert server.asked == []
+
+
+async def test_a_stand_in_whose_certificate_is_over_is_not_believed(tmp_path: Path) -> None:
+    pem = certificate(key(1), begins=NOW - timedelta(days=9), days=1)
+    reader = SnsReceipts(stand_in(tmp_path, pem, NOBODYS_TOPIC), ManualClock(NOW), read_events=read_events)
+    told = signed(DELIVERED | {"TopicArn": NOBODYS_TOPIC}, by=key(1))
+    assert await cause(reader, posted(told)) is Cause.SIGNATURE
+
+
+@pytest.mark.parametrize("topics", [(TOPIC,), (NOBODYS_TOPIC, TOPIC)], ids=["of AWS", "one of AWS"])
+def test_no_topic_of_aws_has_a_stand_in(tmp_path: Path, topics: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match="every topic beside it must be of the account 000000000000"):
+        stand_in(tmp_path, certificate(), *topics)

@@ -182,6 +182,10 @@ class ProviderKind(Generic[C]):
     """What people call the provider, in the table of what each can do; its kind by default."""
     limit: str | None = None
     """How much it takes in one message, in words for that table."""
+    actions: str = "none"
+    """What a message shows of its template's actions, in words for that table, such as `3 buttons`."""
+    attachments: str = "none"
+    """What a message may bring along beside its text, in words for that table."""
 
     def served_by(self, config: InstanceConfig) -> frozenset[str]:
         """The targets that an instance serves."""

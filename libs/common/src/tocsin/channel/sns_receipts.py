@@ -8,9 +8,10 @@ A subscription is confirmed where its topic is one of ours; that it has ended is
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tocsin.channel.event_times import iso_time
+from tocsin.channel.provider_config import SecretFile
 from tocsin.channel.receipts import (
     Cause,
     ProviderEvent,
@@ -33,6 +34,9 @@ REPEATS_SECONDS: Final = 3600.0 + 300.0
 """So long a policy may let SNS repeat a message, with the time and the signature that it had at first, and the tolerance on top:
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html."""
 
+NOBODYS_ACCOUNT: Final = "000000000000"
+"""Of no customer of AWS's: for topics of this account alone SNS may have a stand-in."""
+
 ReadEvents = Callable[[str, str], Sequence[ProviderEvent]]
 """The events of a message, given its text and the id that its events bear. Raises what `UNREADABLE_ERRORS` names."""
 
@@ -42,6 +46,17 @@ class SnsReceiptsConfig(ReceiptsConfig):
 
     topics: tuple[TopicArn, ...] = Field(min_length=1, max_length=20)
     """The topics whose messages are taken, and whose subscriptions are confirmed."""
+    stand_in_certificate_file: SecretFile | None = None
+    """The certificate of what stands in for SNS on your own machine. Then nothing is fetched, and nothing that SNS signs is taken."""
+
+    @model_validator(mode="after")
+    def _no_topic_of_aws_has_a_stand_in(self) -> "SnsReceiptsConfig":
+        own = all(topic.split(":")[4] == NOBODYS_ACCOUNT for topic in self.topics)
+        if self.stand_in_certificate_file is not None and not own:
+            raise ValueError(
+                f"`stand_in_certificate_file` is for your own machine: every topic beside it must be of the account {NOBODYS_ACCOUNT}"
+            )
+        return self
 
 
 class SnsReceipts:
@@ -53,8 +68,9 @@ class SnsReceipts:
         self._topics = frozenset(config.topics)
         self._clock = clock
         self._read_events = read_events
-        self._fetch = fetch
-        self._certificates = Certificates(clock, fetch=fetch)
+        stand_in = config.stand_in_certificate_file
+        self._fetch = fetch if stand_in is None else _always(stand_in.get_secret_value().encode())
+        self._certificates = Certificates(clock, fetch=self._fetch)
 
     async def verify(self, request: RawRequest) -> Sequence[ProviderEvent]:
         """The events of one message; one that changes nothing where it is about the subscription."""
@@ -101,6 +117,15 @@ class SnsReceipts:
         except NotFetched:
             raise Refused(Cause.UNREACHABLE) from None
         log.info("a subscription to SNS is confirmed", topic=message.topic_arn)
+
+
+def _always(certificate: bytes) -> Fetch:
+    """Fetches nothing: whatever URL a message names, this stands there."""
+
+    async def given(_url: str) -> bytes:
+        return certificate
+
+    return given
 
 
 def _nothing(message: SnsMessage) -> ProviderEvent:

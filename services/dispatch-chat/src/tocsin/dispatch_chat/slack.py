@@ -18,6 +18,7 @@ from tocsin.channel import (
 from tocsin.channel.http import http_client, no_answer, retry_after
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job
+from tocsin.contracts.limits import ACTIONS_PER_MESSAGE
 from tocsin.contracts.vocabulary import ChatKind, Reason
 from tocsin.dispatch_chat.chat_job import content_of, far_end_of, ids_of
 from tocsin.dispatch_chat.slack_errors import answer_of
@@ -106,6 +107,7 @@ def _body_of(job: Job) -> dict[str, Any] | Rejected:
 SLACK = ProviderKind(
     title="Slack, by a bot",
     limit=f"{LONGEST_TEXT:,} characters a text",
+    actions=f"{ACTIONS_PER_MESSAGE} buttons",
     config=SlackConfig,
     create=SlackProvider,
     idempotency=Idempotency.NONE,

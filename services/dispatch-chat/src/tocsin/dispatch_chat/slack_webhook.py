@@ -11,6 +11,7 @@ from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected
 from tocsin.channel.guarded_http import AllowedTargets
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job
+from tocsin.contracts.limits import ACTIONS_PER_MESSAGE
 from tocsin.contracts.vocabulary import ChatKind
 from tocsin.dispatch_chat.chat_job import content_of
 from tocsin.dispatch_chat.slack_message import LONGEST_TEXT, message_of
@@ -50,6 +51,7 @@ def slack_webhook_kind(allowed: AllowedTargets) -> ProviderKind[SlackWebhookConf
     return ProviderKind(
         title="Slack webhooks",
         limit=f"{LONGEST_TEXT:,} characters a text",
+        actions=f"{ACTIONS_PER_MESSAGE} buttons",
         config=SlackWebhookConfig,
         create=partial(SlackWebhookProvider, allowed=allowed),
         idempotency=Idempotency.NONE,

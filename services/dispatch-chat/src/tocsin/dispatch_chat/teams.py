@@ -11,6 +11,7 @@ from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected
 from tocsin.channel.guarded_http import AllowedTargets
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job
+from tocsin.contracts.limits import ACTIONS_PER_MESSAGE
 from tocsin.contracts.vocabulary import ChatKind
 from tocsin.dispatch_chat.chat_job import content_of, too_long
 from tocsin.dispatch_chat.teams_answers import answer_of
@@ -54,6 +55,7 @@ def teams_kind(allowed: AllowedTargets) -> ProviderKind[TeamsConfig]:
     return ProviderKind(
         title="Teams workflows",
         limit=f"{LARGEST // 1000} KB a message",
+        actions=f"{ACTIONS_PER_MESSAGE} buttons",
         config=TeamsConfig,
         create=partial(TeamsProvider, allowed=allowed),
         idempotency=Idempotency.NONE,

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tocsin.channel import Accepted, Answer, Idempotency, InstanceConfig, ProviderKind, Rejected
 from tocsin.contracts.jobs import InappContent, Job
-from tocsin.contracts.limits import INBOX_CONTENT_BYTES
+from tocsin.contracts.limits import ACTIONS_PER_MESSAGE, INBOX_CONTENT_BYTES
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dispatch_inapp.answers import answer_to
 from tocsin.dispatch_inapp.item_batches import MOST, ItemBatches, WaitingItem
@@ -102,7 +102,8 @@ def kinds_for(make: Callable[[InboxConfig, Clock], InboxProvider]) -> Mapping[st
         config=InboxConfig,
         create=make,
         idempotency=Idempotency.ONCE,
-        title="the inbox of `dispatch-inapp`",
-        limit=f"{INBOX_CONTENT_BYTES // 1024} KiB, all parts together",
+        title="Tocsin's own inbox",
+        limit=f"{INBOX_CONTENT_BYTES // 1024} KiB an item",
+        actions=f"{ACTIONS_PER_MESSAGE} buttons",
     )
     return {KIND: kind}

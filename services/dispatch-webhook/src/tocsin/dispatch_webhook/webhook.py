@@ -131,5 +131,6 @@ def webhook_kind(endpoints: Endpoints, allowed: AllowedTargets) -> ProviderKind[
         config=WebhookConfig,
         create=partial(WebhookProvider, endpoints=endpoints, allowed=allowed),
         idempotency=Idempotency.COLLAPSE,
+        title="endpoints of tenants",
         limit=f"{RENDERED_PART_BYTES // 1024} KiB a part of its template",
     )

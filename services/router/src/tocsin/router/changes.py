@@ -3,10 +3,10 @@
 An import may leave thousands of rows, so they are published after those of single changes, and nobody waits for them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Literal
 
-from sqlalchemy import ARRAY, Text, cast, func, insert, literal, select
+from sqlalchemy import ARRAY, SmallInteger, Text, any_, cast, func, insert, literal, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +26,9 @@ EntityKind = Literal[
 LOCK_RECIPIENT = "tocsin.directory.recipient/"
 LOCK_TOKEN = "tocsin.directory.token/"  # noqa: S105 - what names a lock
 
+MANY: Final = 1_000
+"""So many recipients' versions are raised before all else. Those of more, who share one address, are published as imports are: behind single changes."""
+
 _NOTED: Final = "tocsin_noted_rows"
 
 
@@ -38,7 +41,11 @@ async def noted_rows(db: AsyncConnection) -> list[int]:
 
 async def note_changed(db: AsyncConnection, kind: EntityKind, tenant: str, *key: str) -> None:
     """The relay will publish this entity as it then stands; `key` is what names it within the tenant."""
-    await _note(db, [{"kind": kind, "tenant": tenant, "key": list(key)}], imported=False)
+    row = {"kind": kind, "tenant": tenant, "key": list(key), "turn": Turn.of(kind, imported=False)}
+    noted = await db.execute(insert(outbox).values(row).returning(outbox.c.id))
+    waited_for = _waited_for(db)
+    if waited_for is not None:
+        waited_for += noted.scalars()
 
 
 async def note_unchanged(db: AsyncConnection, kind: EntityKind, tenant: str, *key: str) -> None:
@@ -55,10 +62,26 @@ async def note_unchanged(db: AsyncConnection, kind: EntityKind, tenant: str, *ke
     waited_for += (await db.execute(pending)).scalars()
 
 
+async def note_versions_unchanged(db: AsyncConnection, tenant: str, recipients: Collection[str]) -> None:
+    """What was taken away from these recipients was taken away already. What is not published yet of it is waited for."""
+    waited_for = _waited_for(db)
+    if waited_for is None or not recipients:
+        return
+    pending = select(outbox.c.id).where(
+        outbox.c.kind == "recipient_version",
+        outbox.c.tenant == tenant,
+        outbox.c.key[1] == any_(cast(list(recipients), ARRAY(Text))),
+    )
+    waited_for += (await db.execute(pending)).scalars()
+
+
 async def raise_versions(
     db: AsyncConnection, tenant: str, recipients: Sequence[str], *, imported: bool = False
 ) -> None:
-    """Something was taken away from these recipients: what was decided before is rechecked before it is sent."""
+    """Something was taken away from these recipients: what was decided before is rechecked before it is sent.
+
+    However many they are, it is two statements of one transaction.
+    """
     if not recipients:
         return
     ids = sorted(set(recipients))  # in one order, so that two changes wait for each other and never deadlock
@@ -72,16 +95,16 @@ async def raise_versions(
             set_={"version": recipient_versions.c.version + 1, "raised_at": func.now(), "on_stops": True},
         )
     )
-    rows = [{"kind": "recipient_version", "tenant": tenant, "key": [recipient]} for recipient in ids]
-    await _note(db, rows, imported=imported)
-
-
-async def _note(db: AsyncConnection, rows: list[dict[str, Any]], *, imported: bool) -> None:
-    turn = {"turn": Turn.of(rows[0]["kind"], imported=imported)}
-    noted = await db.execute(insert(outbox).returning(outbox.c.id), [row | turn for row in rows])
+    kind: EntityKind = "recipient_version"
+    turn = literal(int(Turn.of(kind, imported=imported or len(ids) > MANY)), SmallInteger())
+    key: postgresql.array[Any] = postgresql.array([recipient], type_=Text())
+    noted = insert(outbox).from_select(
+        ["kind", "tenant", "key", "turn"], select(literal(kind), literal(tenant), key, turn)
+    )
+    rows = await db.execute(noted.returning(outbox.c.id))
     waited_for = _waited_for(db)
     if waited_for is not None and not imported:
-        waited_for += noted.scalars()
+        waited_for += rows.scalars()
 
 
 def _waited_for(db: AsyncConnection) -> list[int] | None:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, BigInteger, any_, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tocsin.database.reach import AWAY
@@ -19,7 +19,9 @@ from tocsin.runtime.tasks import first_of
 log = get_logger(__name__)
 
 PUBLISHED: Final = "tocsin_published"
-"""The channel on which the relay says what became of rows: `message`."""
+"""The channel on which the relay says what became of rows: `messages`."""
+MOST_TOLD: Final = 200
+"""Rows that one message names: PostgreSQL takes less than 8,000 bytes of it."""
 PATIENCE: Final = 2.0
 """Seconds after its commit within which a change is in force, or is answered as not in force yet."""
 LOOK: Final = 0.5
@@ -28,9 +30,10 @@ ANSWER: Final = 2.0
 """Seconds within which PostgreSQL answers such a look; else the listener connects anew."""
 
 
-def message(published: Mapping[int, bool]) -> str:
+def messages(published: Mapping[int, bool]) -> list[str]:
     """What the relay says of these rows: their numbers, with a minus sign where it was not published and never will be."""
-    return ",".join(str(row if done else -row) for row, done in published.items())
+    numbers = [str(row if done else -row) for row, done in published.items()]
+    return [",".join(numbers[begin : begin + MOST_TOLD]) for begin in range(0, len(numbers), MOST_TOLD)]
 
 
 class Change:
@@ -129,7 +132,9 @@ class ChangesInForce:
         if not committed:
             return
         async with connection.begin():
-            rows = await connection.execute(select(outbox.c.id).where(outbox.c.id.in_(committed)))
+            # One array: an address that many share leaves more rows than a statement may have parameters.
+            asked = any_(cast(committed, ARRAY(BigInteger)))
+            rows = await connection.execute(select(outbox.c.id).where(outbox.c.id == asked))
             left = set(rows.scalars())
         for row in committed:
             if row not in left:

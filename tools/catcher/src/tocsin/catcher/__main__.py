@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .apns_key import write_key
 from .app import run
+from .receipts.keys import write_receipt_keys
 from .service_account import write_account
 from .settings import load_settings, settings_table
 
@@ -20,6 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if given.command == "apns-key":
         write_key(given.out)
+        return 0
+    if given.command == "receipt-keys":
+        write_receipt_keys(given.out)
         return 0
     settings = load_settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -52,6 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     account.add_argument("--project", required=True, help="the FCM project id")
     key = commands.add_parser("apns-key", help="write a signing key for APNs, for development")
     key.add_argument("--out", type=Path, required=True, help="the file to write (readable by its owner only)")
+    keys = commands.add_parser("receipt-keys", help="write the keys that prove receipts, for development")
+    keys.add_argument(
+        "--out", type=Path, required=True, help="the folder to write them to (readable by its owner only)"
+    )
     return parser
 
 

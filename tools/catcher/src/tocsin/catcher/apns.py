@@ -118,6 +118,7 @@ class ApnsEndpoint:
         token, topic = headers[":path"].removeprefix(_PATH), headers["apns-topic"]
         told = {name: value for name, value in headers.items() if name.startswith("apns-")}
         return Push(
+            provider="apns",
             received_at=self._now(),
             to=token,
             sender=topic,

@@ -27,6 +27,8 @@ from .mailgun import MailgunEndpoint
 from .page_files import add_page
 from .postmark import PostmarkEndpoint
 from .receipts import Receipts
+from .receipts.providers import tellers
+from .sendgrid import SendGridEndpoint
 from .service_account import replace_file
 from .ses import SesEndpoint
 from .settings import CatcherSettings
@@ -73,6 +75,7 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
             secret=_shown(settings.aws_secret_access_key),
             now=utc_now,
         ),
+        sendgrid=SendGridEndpoint(mailbox=mailbox, api_key=_shown(settings.sendgrid_api_key), now=utc_now),
         mailgun=MailgunEndpoint(
             mailbox=mailbox,
             domain=settings.mailgun_domain,
@@ -100,14 +103,7 @@ def catcher_app(settings: CatcherSettings, *, mailbox: Mailbox, client: httpx.As
     teams = TeamsEndpoint(mailbox=mailbox, now=utc_now)
     app.include_router(chat_endpoints(slack=slack, teams=teams))
     timelines = Timelines(entries=entries, client=client)
-    receipts = Receipts(
-        client=client,
-        mail_url=settings.mail_callback_url,
-        mail_token=_shown(settings.mail_callback_token),
-        twilio_account_sid=settings.twilio_account_sid,
-        twilio_auth_token=_shown(settings.twilio_auth_token),
-        now=utc_now,
-    )
+    receipts = Receipts(client=client, tellers=tellers(settings, now=utc_now))
     app.include_router(messages_api(mailbox, receipts=receipts))
     app.include_router(timelines_api(mailbox, timelines=timelines, entries=entries))
     app.include_router(stream_api(mailbox))

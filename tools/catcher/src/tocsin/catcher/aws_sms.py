@@ -98,6 +98,8 @@ class AwsSmsEndpoint:
             text=payload["MessageBody"],
             request={name: str(value) for name, value in payload.items()},
             ids=(context.get("tocsin_notification"), context.get("tocsin_delivery")),
+            provider="aws_sms",
+            custom=context,
         )
         return {"MessageId": identity}
 
@@ -116,7 +118,15 @@ class AwsSmsEndpoint:
         senders = ("AWS.SNS.SMS.SenderID", "AWS.MM.SMS.OriginationNumber")
         entry = next((names[sender] for sender in senders if sender in names), None)
         sender = form.get(f"{entry.removesuffix('Name')}Value.StringValue") if entry else None
-        return self._caught(to=to, sender=sender or "AWS", text=text, request=dict(form), ids=(None, None))
+        return self._caught(
+            to=to,
+            sender=sender or "AWS",
+            text=text,
+            request=dict(form),
+            ids=(None, None),
+            provider="sns",
+            custom={},
+        )
 
     def _unsigned(
         self, headers: Mapping[str, str], body: bytes, service: str, *, denied: str, status: int
@@ -130,7 +140,15 @@ class AwsSmsEndpoint:
         return AwsRefusal(status, denied, refusal[1]) if refusal else None
 
     def _caught(
-        self, *, to: str, sender: str, text: str, request: dict[str, str], ids: tuple[Any, Any]
+        self,
+        *,
+        to: str,
+        sender: str,
+        text: str,
+        request: dict[str, str],
+        ids: tuple[Any, Any],
+        provider: str,
+        custom: dict[str, str],
     ) -> str:
         counted, identity = count_segments(text), str(uuid4())
         self._mailbox.add(
@@ -144,6 +162,8 @@ class AwsSmsEndpoint:
                 units=counted.units,
                 segments=counted.segments,
                 request=request,
+                provider=provider,
+                custom=custom,
                 notification_id=uuid_or_none(ids[0]),
                 delivery_id=uuid_or_none(ids[1]),
             )

@@ -146,6 +146,7 @@ class FcmEndpoint:
         shown, data = message.get("notification", {}), message.get("data", {})
         token = message.get("token", "")
         return Push(
+            provider="fcm",
             received_at=self._now(),
             to=token or message.get("topic") or message.get("condition", ""),
             sender=project,

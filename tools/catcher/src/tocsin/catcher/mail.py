@@ -1,6 +1,6 @@
 """Reads a mail as it came over SMTP; whatever its sender did wrong, something readable comes out."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from email import message_from_bytes
 from email.errors import HeaderParseError
@@ -12,7 +12,13 @@ from .messages import Attachment, Email, uuid_or_none
 
 
 def read_mail(
-    content: bytes, *, envelope_from: str, to: str, received_at: datetime, over_smtp: bool = False
+    content: bytes,
+    *,
+    envelope_from: str,
+    to: str,
+    received_at: datetime,
+    provider: str,
+    custom: Mapping[str, str] | None = None,
 ) -> Email:
     """The mail as caught for one recipient. Ids come from Message-ID and the `X-Tocsin-` headers, if there."""
     parsed = message_from_bytes(content)
@@ -30,7 +36,8 @@ def read_mail(
         headers=headers,
         attachments=tuple(_attachments(parsed, shown=bodies.values())),
         raw=content.decode("utf-8", "replace"),
-        over_smtp=over_smtp,
+        provider=provider,
+        custom=dict(custom or {}),
         notification_id=uuid_or_none(by_name.get("x-tocsin-notification")),
         delivery_id=uuid_or_none(by_name.get("x-tocsin-delivery"))
         or _from_message_id(by_name.get("message-id", "")),

@@ -10,20 +10,33 @@ from .aws_signature import SignedRequest
 from .mail_refusals import MailRefusal
 from .mailgun import MailgunEndpoint
 from .postmark import PostmarkEndpoint
+from .sendgrid import SendGridEndpoint
 from .ses import SesEndpoint
 
 _LARGEST_BODY = 16 * 1024 * 1024  # as much in base64 as the SMTP server takes
 
 
 def add_mail_endpoints(
-    app: FastAPI, *, ses: SesEndpoint, mailgun: MailgunEndpoint, postmark: PostmarkEndpoint
+    app: FastAPI,
+    *,
+    ses: SesEndpoint,
+    sendgrid: SendGridEndpoint,
+    mailgun: MailgunEndpoint,
+    postmark: PostmarkEndpoint,
 ) -> None:
-    """Adds the routes of SES, Mailgun and Postmark under the paths the real APIs have."""
+    """Adds the routes of SES, SendGrid, Mailgun and Postmark under the paths the real APIs have."""
 
     @app.post("/v2/email/outbound-emails")
     async def send_email(request: Request) -> Response:
         signed = SignedRequest("POST", request.url.path, request.headers, await _read(request))
         return _answer(ses.send_email(signed))
+
+    @app.post("/v3/mail/send")
+    async def mail_send(request: Request) -> Response:
+        answer = sendgrid.send(message=_json(await _read(request)), headers=request.headers)
+        if isinstance(answer, MailRefusal):
+            return _answer(answer)
+        return Response(status_code=202, headers={"X-Message-Id": answer})
 
     @app.post("/v3/{domain}/messages.mime")
     async def send_mime(domain: str, request: Request) -> Response:

@@ -1,7 +1,7 @@
 """How the endpoints for mail providers refuse, and what all of them look at."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.parser import BytesHeaderParser
@@ -33,8 +33,24 @@ def has_one_from(source: bytes) -> bool:
 
 
 def keep(
-    mailbox: Mailbox, source: bytes, *, envelope_from: str, recipients: list[str], now: Callable[[], datetime]
+    mailbox: Mailbox,
+    source: bytes,
+    *,
+    envelope_from: str,
+    recipients: list[str],
+    now: Callable[[], datetime],
+    provider: str,
+    custom: Mapping[str, str] | None = None,
 ) -> None:
-    """Puts the mail into the mailbox, once for each recipient."""
+    """Puts the mail into the mailbox, once for each recipient. `custom` is what the provider is to tell again with each event."""
     for recipient in recipients:
-        mailbox.add(read_mail(source, envelope_from=envelope_from, to=recipient, received_at=now()))
+        mailbox.add(
+            read_mail(
+                source,
+                envelope_from=envelope_from,
+                to=recipient,
+                received_at=now(),
+                provider=provider,
+                custom=custom,
+            )
+        )

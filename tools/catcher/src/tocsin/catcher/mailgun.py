@@ -15,6 +15,7 @@ from uuid import uuid4
 from .mail_refusals import MailRefusal, has_one_from, is_address, keep
 from .mailbox import Mailbox
 
+_VARIABLE = "v:"
 _UNAUTHORIZED = MailRefusal(401, "Forbidden", {"WWW-Authenticate": 'Basic realm="MG API"'})
 
 
@@ -48,7 +49,15 @@ class MailgunEndpoint:
             return _refusal("message parameter is missing: send it as a file, as multipart/form-data")
         if not has_one_from(source):
             return _refusal("the MIME message must have exactly one From header")
-        keep(self._mailbox, source, envelope_from=f"bounce@{domain}", recipients=recipients, now=self._now)
+        keep(
+            self._mailbox,
+            source,
+            envelope_from=f"bounce@{domain}",
+            recipients=recipients,
+            now=self._now,
+            provider="mailgun",
+            custom=_variables(form),
+        )
         return {"id": f"<{uuid4()}@{domain}>", "message": "Queued. Thank you."}
 
     def _known(self, authorization: str) -> bool:
@@ -74,6 +83,15 @@ def _form(content_type: str, body: bytes) -> dict[str, bytes]:
         if isinstance(name, str):
             form[name] = content
     return form
+
+
+def _variables(form: Mapping[str, bytes]) -> dict[str, str]:
+    """The fields `v:…`, which Mailgun tells again with each event."""
+    return {
+        name.removeprefix(_VARIABLE): value.decode("utf-8", "replace")
+        for name, value in form.items()
+        if name.startswith(_VARIABLE)
+    }
 
 
 def _head(fields: bytes) -> Message:

@@ -21,6 +21,10 @@ class _Caught(BaseModel):
     sender: str = Field(alias="from")
     notification_id: UUID | None = None
     delivery_id: UUID | None = None
+    provider: str = ""
+    """The kind of provider in whose shape it came, such as `smtp` or `twilio`."""
+    custom: dict[str, str] = Field(default_factory=dict)
+    """What its sender gave the provider to be told again with each event."""
 
 
 class Attachment(BaseModel):
@@ -42,8 +46,6 @@ class Email(_Caught):
     headers: tuple[tuple[str, str], ...]
     attachments: tuple[Attachment, ...] = ()
     raw: str
-    over_smtp: bool = False
-    """Came over SMTP, and not over the API of a provider."""
 
     @computed_field  # type: ignore[prop-decorator]  # mypy does not know pydantic's decorator over property
     @property
@@ -57,7 +59,7 @@ class Email(_Caught):
 
     def brief(self) -> dict[str, Any]:
         """What a list needs: everything but the large parts."""
-        return as_json(self, without={"text", "html", "headers", "raw"})
+        return as_json(self, without={"text", "html", "headers", "raw", "custom"})
 
 
 class Sms(_Caught):
@@ -77,7 +79,7 @@ class Sms(_Caught):
 
     def brief(self) -> dict[str, Any]:
         """What a list needs."""
-        return as_json(self, without={"request"})
+        return as_json(self, without={"request", "custom"})
 
 
 class Push(_Caught):
@@ -98,7 +100,7 @@ class Push(_Caught):
 
     def brief(self) -> dict[str, Any]:
         """What a list needs."""
-        return as_json(self, without={"request"})
+        return as_json(self, without={"request", "custom"})
 
 
 class Chat(_Caught):
@@ -117,7 +119,7 @@ class Chat(_Caught):
 
     def brief(self) -> dict[str, Any]:
         """What a list needs."""
-        return as_json(self, without={"request"})
+        return as_json(self, without={"request", "custom"})
 
 
 class Webhook(_Caught):
@@ -136,7 +138,7 @@ class Webhook(_Caught):
 
     def brief(self) -> dict[str, Any]:
         """What a list needs."""
-        return as_json(self, without={"request", "headers"})
+        return as_json(self, without={"request", "headers", "custom"})
 
 
 AnyMessage = Email | Sms | Push | Chat | Webhook

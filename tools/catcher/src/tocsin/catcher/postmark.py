@@ -62,7 +62,15 @@ class PostmarkEndpoint:
             source = _mime(message, now=self._now())
         except (ValueError, TypeError, AttributeError, KeyError):
             return _refusal(300, "Invalid header, address or body.")
-        keep(self._mailbox, source, envelope_from=sender, recipients=recipients, now=self._now)
+        keep(
+            self._mailbox,
+            source,
+            envelope_from=sender,
+            recipients=recipients,
+            now=self._now,
+            provider="postmark",
+            custom={name: str(value) for name, value in (message.get("Metadata") or {}).items()},
+        )
         return {
             "ErrorCode": 0,
             "Message": "OK",

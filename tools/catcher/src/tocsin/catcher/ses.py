@@ -49,7 +49,14 @@ class SesEndpoint:
             return _refusal(400, "BadRequestException", words)
         if (refused := _fault(recipients, sender, source)) is not None:
             return refused
-        keep(self._mailbox, source, envelope_from=sender, recipients=recipients, now=self._now)
+        keep(
+            self._mailbox,
+            source,
+            envelope_from=sender,
+            recipients=recipients,
+            now=self._now,
+            provider="ses",
+        )
         return {"MessageId": str(uuid4())}
 
 

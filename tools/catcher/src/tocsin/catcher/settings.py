@@ -22,6 +22,9 @@ class CatcherSettings(BaseSettings):
     ports_file: Path | None = Field(
         None, description="where the ports taken are written, as JSON, once listening"
     )
+    sendgrid_api_key: SecretStr | None = Field(
+        None, description="the one API key the SendGrid endpoint knows"
+    )
     mailgun_domain: str | None = Field(None, description="the one domain the Mailgun endpoint knows")
     mailgun_api_key: SecretStr | None = Field(None, description="its key")
     postmark_server_token: SecretStr | None = Field(
@@ -50,6 +53,13 @@ class CatcherSettings(BaseSettings):
         None, description="where it hands over mails that came back, when one is played"
     )
     mail_callback_token: SecretStr | None = Field(None, description="what it shows there")
+    callbacks_url: str | None = Field(
+        None,
+        description="where it plays the receipts of SES, SendGrid, Mailgun, Postmark and AWS SMS: the address before /email and /sms",
+    )
+    receipt_keys_folder: Path | None = Field(
+        None, description="keys with which it plays them and Vonage's; may be written after the start"
+    )
     webhook_secret: SecretStr | None = Field(
         None, description="with which webhooks must be signed (`whsec_…`); any are taken when not set"
     )
@@ -69,6 +79,7 @@ class CatcherSettings(BaseSettings):
             ("vonage_application_id", "vonage_public_key_file"),
             ("aws_access_key_id", "aws_secret_access_key"),
             ("mail_callback_url", "mail_callback_token"),
+            ("callbacks_url", "receipt_keys_folder"),
             ("entry_url", "api_key"),
         )
         for first, second in pairs:

@@ -55,7 +55,7 @@ class SlackEndpoint:
             return {"ok": False, "error": error}
         self._posted += 1
         at = f"{int(self._now().timestamp())}.{self._posted:06}"
-        self._keep(payload, to=payload["channel"], service="Slack", headers=headers)
+        self._keep(payload, to=payload["channel"], service="Slack", provider="slack", headers=headers)
         return {"ok": True, "channel": payload["channel"], "ts": at, "message": {"type": "message", "ts": at}}
 
     def post_to_hook(
@@ -68,7 +68,7 @@ class SlackEndpoint:
             return HookAnswer(400, fault)
         if (answer := _HOOKS.get(secret)) is not None:
             return answer
-        self._keep(payload, to=place, service="Slack webhook", headers=headers)
+        self._keep(payload, to=place, service="Slack webhook", provider="slack_webhook", headers=headers)
         return HookAnswer()
 
     def _error(self, payload: object, headers: Mapping[str, str]) -> str | None:
@@ -86,12 +86,15 @@ class SlackEndpoint:
             return "channel_not_found"
         return _CHANNELS.get(channel) or message_fault(payload)
 
-    def _keep(self, message: dict[str, Any], *, to: str, service: str, headers: Mapping[str, str]) -> None:
+    def _keep(
+        self, message: dict[str, Any], *, to: str, service: str, provider: str, headers: Mapping[str, str]
+    ) -> None:
         self._mailbox.add(
             Chat(
                 received_at=self._now(),
                 to=to,
                 sender=service,
+                provider=provider,
                 title=title_of(message),
                 text=text_of(message),
                 actions=tuple(actions_of(message)),

@@ -50,7 +50,7 @@ class MailCatcher:
                 envelope_from=envelope.mail_from or "",
                 to=recipient,
                 received_at=self._now(),
-                over_smtp=True,
+                provider="smtp",
             )
             self._mailbox.add(mail)
         return "250 2.0.0 Caught"

@@ -70,6 +70,7 @@ class TeamsEndpoint:
                 received_at=self._now(),
                 to=to,
                 sender="Teams",
+                provider="teams",
                 title=titles[0] if titles else "",
                 text="\n".join(text for block, text in blocks if not _is_title(block)),
                 actions=tuple(

@@ -18,6 +18,7 @@ import httpx
 TWILIO_ACCOUNT = "AC" + "1" * 32
 TWILIO_TOKEN = "twilio-token"  # noqa: S105 the catcher on loopback, not a secret
 AWS_KEY_ID, AWS_SECRET = "AKIDCATCHER12345", "aws-secret"
+SENDGRID_KEY = "SG.sendgrid-key"
 MAILGUN_DOMAIN, MAILGUN_KEY = "mail.acme.example", "mailgun-key"
 POSTMARK_TOKEN = "postmark-token"  # noqa: S105 the same
 _START_SECONDS = 30.0
@@ -39,6 +40,16 @@ class RunningCatcher:
         answer = httpx.get(f"{self.url}/api/messages", params=query).raise_for_status().json()
         assert isinstance(answer, list)  # noqa: S101 for mypy; the endpoint answers a list
         return answer
+
+    def message(self, identity: str) -> dict[str, Any]:
+        """One message, with `plays`."""
+        answer = httpx.get(f"{self.url}/api/messages/{identity}").raise_for_status().json()
+        assert isinstance(answer, dict)  # noqa: S101 for mypy; the endpoint answers an object
+        return answer
+
+    def play(self, identity: str, name: str) -> httpx.Response:
+        """Plays a receipt of this message; the answer may be a refusal."""
+        return httpx.put(f"{self.url}/api/messages/{identity}/receipts/{name}")
 
     def clear(self) -> None:
         """Forget everything caught."""
@@ -75,6 +86,7 @@ def running_catcher(folder: Path, **settings: str) -> Iterator[RunningCatcher]:
         "CATCHER_PORTS_FILE": str(ports),
         "CATCHER_AWS_ACCESS_KEY_ID": AWS_KEY_ID,
         "CATCHER_AWS_SECRET_ACCESS_KEY": AWS_SECRET,
+        "CATCHER_SENDGRID_API_KEY": SENDGRID_KEY,
         "CATCHER_MAILGUN_DOMAIN": MAILGUN_DOMAIN,
         "CATCHER_MAILGUN_API_KEY": MAILGUN_KEY,
         "CATCHER_POSTMARK_SERVER_TOKEN": POSTMARK_TOKEN,

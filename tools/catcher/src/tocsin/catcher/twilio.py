@@ -59,6 +59,7 @@ class TwilioEndpoint:
                 units=counted.units,
                 segments=counted.segments,
                 request=dict(form),
+                provider="twilio",
                 notification_id=uuid_or_none(callback.get("notification", [None])[0])
                 or uuid_or_none(headers.get("x-tocsin-notification")),
                 delivery_id=uuid_or_none(callback.get("delivery", [None])[0])

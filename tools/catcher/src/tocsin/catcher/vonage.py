@@ -109,6 +109,7 @@ class VonageEndpoint:
                 encoding=counted.encoding,
                 units=counted.units,
                 segments=counted.segments,
+                provider="vonage",
                 request={name: str(value) for name, value in payload.items()},
                 notification_id=uuid_or_none(headers.get("x-tocsin-notification")),
                 delivery_id=uuid_or_none(payload.get("client_ref"))

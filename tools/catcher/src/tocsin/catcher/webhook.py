@@ -71,6 +71,7 @@ class WebhookEndpoint:
     def _caught(self, name: str, headers: Mapping[str, str], payload: dict[str, Any]) -> Webhook:
         data = payload["data"] if isinstance(payload["data"], dict) else {}
         return Webhook(
+            provider="webhook",
             received_at=self._now(),
             to=name,
             sender=headers.get("user-agent", ""),

@@ -123,6 +123,7 @@ class WebPushEndpoint:
         data = shown.get("data") if isinstance(shown.get("data"), dict) else {}
         told = ("ttl", "urgency", "topic", "content-encoding")
         return Push(
+            provider="webpush",
             received_at=self._now(),
             to=name,
             sender="webpush",

@@ -50,13 +50,16 @@ def write_providers(
         "webhook": {"kind": "webhook"},
         "inapp": {"kind": "inbox"},
     }
-    receipts: dict[str, str] = {}
+    receipts: dict[str, Entry] = {}
     if callbacks is not None:
         providers["sms"]["status_callback"] = f"{callbacks}/sms/callbacks/catcher"
-        receipts = {"email": 'token_files = ["mail-token"]', "sms": 'auth_token_files = ["twilio-token"]'}
+        receipts = {
+            "email": {"token_files": ["mail-token"]},
+            "sms": {"auth_token_files": ["twilio-token"]},
+        }
     for channel, settings in providers.items():
-        table = f"\n[providers.receipts]\n{receipts[channel]}\n" if channel in receipts else ""
-        (folder / f"{channel}.toml").write_text(_toml({"name": "catcher", **settings}) + table)
+        entry = as_toml({"name": "catcher", **settings}, receipts.get(channel, {}))
+        (folder / f"{channel}.toml").write_text(entry)
     webhooks: Entry = {
         "name": "catcher-slack-webhook",
         "kind": "slack_webhook",
@@ -64,7 +67,7 @@ def write_providers(
     }
     workflows: Entry = {"name": "catcher-teams", "kind": "teams", "hosts": ["127.0.0.1", "localhost"]}
     with (folder / "chat.toml").open("a") as file:
-        file.write(_toml(webhooks) + _toml(workflows))
+        file.write(as_toml(webhooks) + as_toml(workflows))
     if apns is not None:
         url, key = apns
         iphones: Entry = {
@@ -83,12 +86,17 @@ def write_providers(
             "subject": "mailto:push@example.com",
         }
         with (folder / "push.toml").open("a") as file:
-            file.write(_toml(iphones) + _toml(browsers))
+            file.write(as_toml(iphones) + as_toml(browsers))
 
 
-def _toml(settings: Mapping[str, Value]) -> str:
-    lines = (f"{name} = {_value(value)}" for name, value in settings.items())
-    return "\n".join(("[[providers]]", *lines, ""))
+def as_toml(settings: Mapping[str, Value], receipts: Mapping[str, Value] | None = None) -> str:
+    """One instance; with a table `receipts` where there is something in it."""
+    table = f"\n[providers.receipts]\n{_lines(receipts)}" if receipts else ""
+    return f"[[providers]]\n{_lines(settings)}{table}"
+
+
+def _lines(settings: Mapping[str, Value]) -> str:
+    return "".join(f"{name} = {_value(value)}\n" for name, value in settings.items())
 
 
 def _value(value: Value) -> str:

@@ -114,6 +114,7 @@ class Stack:
                 await _side_by_side(
                     self._command(*self._catcher.account_command, env={}),
                     self._command(*self._catcher.key_command, env={}),
+                    self._command(*self._catcher.receipt_keys_command, env={}),
                     self._answers("catcher", f"{self._catcher.url}/api/messages", client),
                 )
 

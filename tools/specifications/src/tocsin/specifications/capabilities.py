@@ -16,8 +16,8 @@ from tocsin.specifications.settings_tables import MarkersMissing
 
 BEGIN, END = "<!-- capabilities -->", "<!-- /capabilities -->"
 _HEAD: Final = (
-    "| channel | provider | `kind` | one message has at most | a second send of it | what comes back |\n"
-    "|---|---|---|---|---|---|\n"
+    "| channel | provider | `kind` | one message has at most | actions | attachments | a second send of it | what comes back |\n"
+    "|---|---|---|---|---|---|---|---|\n"
 )
 _SECOND_SEND: Final[Mapping[str, str]] = {
     Idempotency.COLLAPSE: "replaces the first",
@@ -53,7 +53,17 @@ def _rows(channel: str) -> Iterator[str]:
         told = getattr(import_module(f"{package}.callbacks"), "RECEIPTS", {})
     for name, kind in kinds.items():
         second = _SECOND_SEND.get(kind.idempotency, kind.idempotency)
-        yield f"| {channel} | {kind.title or name} | `{name}` | {kind.limit or 'not said'} | {second} | {_told(told.get(name))} |\n"
+        cells = (
+            channel,
+            kind.title or name,
+            f"`{name}`",
+            kind.limit or "not said",
+            kind.actions,
+            kind.attachments,
+            second,
+            _told(told.get(name)),
+        )
+        yield f"| {' | '.join(cells)} |\n"
 
 
 def _told(receipts: ReceiptsKind[Any] | None) -> str:

@@ -29,7 +29,7 @@ from tocsin.router.api.suppression_models import (
     SuppressionWrite,
 )
 from tocsin.router.api.transaction import Db
-from tocsin.router.changes import note_unchanged, raise_versions
+from tocsin.router.changes import note_versions_unchanged, raise_versions
 from tocsin.router.policy import ANY
 from tocsin.router.suppressions import NewSuppression
 from tocsin.router.tables import suppression_removals, suppressions
@@ -104,8 +104,7 @@ async def add_suppression(
         await raise_versions(db, caller.tenant, sorted(owners))
         afterwards.add_task(_look_again, request.app.state.engine, caller.tenant, [body], owners)
     else:
-        for recipient in sorted(owners):
-            await note_unchanged(db, "recipient_version", caller.tenant, recipient)
+        await note_versions_unchanged(db, caller.tenant, owners)
     if changed.get(row.key):
         response.status_code = 201
     log.info(

@@ -26,6 +26,13 @@ export function icon(name) {
 
 export const CHANNELS = { email: "Email", sms: "SMS", push: "Push", chat: "Chat", webhook: "Webhook" };
 
+/** What people call each kind of provider in whose shape a message came. */
+export const PROVIDERS = {
+  smtp: "SMTP", ses: "Amazon SES", sendgrid: "SendGrid", mailgun: "Mailgun", postmark: "Postmark",
+  twilio: "Twilio", vonage: "Vonage", aws_sms: "AWS End User Messaging", sns: "Amazon SNS",
+  fcm: "FCM", apns: "APNs", webpush: "Web Push", slack: "a Slack bot", slack_webhook: "a Slack webhook", teams: "a Teams workflow", webhook: "a webhook",
+};
+
 /** The channel's icon in its colour. */
 export function badge(channel) {
   return el("span", { class: "badge", "data-channel": channel }, icon(channel));

@@ -1,5 +1,5 @@
 // The pane on the right: one message, its tabs, its way to the others of the same notification.
-import { badge, CHANNELS, clock, el, icon } from "./dom.js";
+import { badge, CHANNELS, clock, el, icon, PROVIDERS } from "./dom.js";
 import { views } from "./views.js";
 
 export class Reader {
@@ -67,6 +67,7 @@ export class Reader {
           { class: "who" },
           el("span", { class: "quiet" }, "From "), el("span", {}, message.from),
           el("span", { class: "quiet" }, " to "), el("span", {}, message.to),
+          message.provider && [el("span", { class: "quiet" }, " by "), el("span", {}, PROVIDERS[message.provider] ?? message.provider)],
           el("span", { class: "quiet" }, " at "), clock(message.received_at),
         ),
         this.#company(),

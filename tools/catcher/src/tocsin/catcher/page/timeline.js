@@ -84,7 +84,7 @@ function step(status, start, message) {
       "p",
       { class: "what" },
       el("strong", {}, status.status.replaceAll("_", " ")),
-      status.channel && el("span", { class: "chip", "data-channel": status.channel }, icon(status.channel), CHANNELS[status.channel] ?? status.channel),
+      status.channel && el("span", { class: "chip", "data-channel": status.channel }, icon(status.channel), status.channel === "inapp" ? "Inbox" : CHANNELS[status.channel] ?? status.channel),
       mine && el("span", { class: "quiet" }, "this message"),
       when(status.at, start),
     ),

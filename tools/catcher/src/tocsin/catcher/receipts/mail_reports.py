@@ -5,7 +5,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Final
 
-from .messages import Email
+from tocsin.catcher.messages import Email
 
 _BOUNDARY: Final = "=_caught"
 _Fields = Callable[[Email], str]
