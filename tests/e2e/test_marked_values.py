@@ -153,7 +153,7 @@ async def providers_tell(tocsin: Any, marked: Marked, *, notification: str) -> N
     wrong = {"authorization": f"Bearer {marked.hide('token of a forger')}"}
     form = {"MessageSid": marked.hide("forged message"), "MessageStatus": "delivered"}
     async with httpx.AsyncClient(base_url=tocsin.stack["entry"], timeout=30) as client:
-        calls = [
+        calls: list[tuple[str, dict[str, Any], int]] = [
             ("/email/callbacks/catcher/mail", {"content": report, "headers": {"authorization": f"Bearer {MAIL_TOKEN}"}}, 200),
             ("/email/callbacks/catcher/mail", {"content": report, "headers": wrong}, 403),
             ("/email/callbacks/catcher-postmark", {"json": click, "auth": tuple(login.split(":", 1))}, 200),

@@ -74,6 +74,12 @@ ROWS: dict[Table, dict[str, Any]] = {
         "enabled": False,
         "disabled_reason": "gone",
         "disabled_at": LATER,
+        "statuses": ["bounced"],
+        "failing_since": LATER,
+        "last_error": "status_500",
+        "told": 2,
+        "told_at": LATER,
+        "told_in": "tocsin.status.bulk/0/7",
     },
     tables.categories: {
         "tenant": "whole",

@@ -9,7 +9,7 @@ from tocsin.channel import Answer, Idempotency, ProviderKind, Rejected, SecretFi
 from tocsin.channel.preparation import File
 from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
-from tocsin.contracts.limits import ATTACHMENTS_BYTES, ATTACHMENTS_PER_MESSAGE
+from tocsin.contracts.limits import ACTIONS_PER_MESSAGE, ATTACHMENTS_BYTES, ATTACHMENTS_PER_MESSAGE
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
 from tocsin.dispatch_email.postmark_answers import answer_of
@@ -72,5 +72,6 @@ POSTMARK = ProviderKind(
     idempotency=Idempotency.NONE,
     title="Postmark",
     limit=f"{LARGEST // 1_000_000} MB a mail, {LARGEST_PART // 1_000_000} MB its text or HTML",
+    actions=f"{ACTIONS_PER_MESSAGE} buttons",
     attachments=f"{ATTACHMENTS_PER_MESSAGE} files, {ATTACHMENTS_BYTES // 1024**2} MiB together",
 )

@@ -15,7 +15,7 @@ from tocsin.channel.preparation import File
 from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
-from tocsin.contracts.limits import ATTACHMENTS_BYTES, ATTACHMENTS_PER_MESSAGE
+from tocsin.contracts.limits import ACTIONS_PER_MESSAGE, ATTACHMENTS_BYTES, ATTACHMENTS_PER_MESSAGE
 from tocsin.dispatch_email.ascii_mail import ascii_mail
 from tocsin.dispatch_email.http_provider import HttpMailProvider, MailRequest, MailResponse
 from tocsin.dispatch_email.mailboxes import MailAddress
@@ -100,5 +100,6 @@ SES = ProviderKind(
     idempotency=Idempotency.NONE,
     title="Amazon SES",
     limit=f"{LARGEST // 1_000_000} MB a mail",
+    actions=f"{ACTIONS_PER_MESSAGE} buttons",
     attachments=f"{ATTACHMENTS_PER_MESSAGE} files, {ATTACHMENTS_BYTES // 1024**2} MiB together",
 )

@@ -19,7 +19,7 @@ from tocsin.channel.answers import reason_of
 from tocsin.channel.preparation import File, FilesOf, no_files
 from tocsin.channel.ref import SealRef, no_ref
 from tocsin.contracts.jobs import EmailContent, Job, SenderIdentity
-from tocsin.contracts.limits import ATTACHMENTS_BYTES, ATTACHMENTS_PER_MESSAGE
+from tocsin.contracts.limits import ACTIONS_PER_MESSAGE, ATTACHMENTS_BYTES, ATTACHMENTS_PER_MESSAGE
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.vocabulary import Channel
 from tocsin.dispatch_email.composing import Links, as_it_is, composed, composed_with_files
@@ -288,5 +288,6 @@ SMTP = ProviderKind(
     idempotency=Idempotency.NONE,
     title="any mail server",
     limit="what the server says",
+    actions=f"{ACTIONS_PER_MESSAGE} buttons",
     attachments=f"{ATTACHMENTS_PER_MESSAGE} files, {ATTACHMENTS_BYTES // 1024**2} MiB together",
 )

@@ -24,6 +24,7 @@ from tocsin.channel import (
 )
 from tocsin.channel.answers import reason_of
 from tocsin.contracts.jobs import Job
+from tocsin.contracts.limits import ACTIONS_PER_MESSAGE
 from tocsin.contracts.vocabulary import DeviceKind, Reason
 from tocsin.dispatch_push.apns_errors import answer_of, read, token_refused
 from tocsin.dispatch_push.apns_message import PAYLOAD_BYTES, ApnsMessage, authorized, message_of
@@ -182,4 +183,5 @@ APNS = ProviderKind(
     targets=frozenset({DeviceKind.APNS}),
     title="Apple APNs",
     limit=f"{PAYLOAD_BYTES} bytes",
+    actions=f"{ACTIONS_PER_MESSAGE} buttons",
 )

@@ -28,6 +28,7 @@ from tocsin.channel.http import http_client, no_answer, retry_after
 from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import encode
 from tocsin.contracts.jobs import Job, PushContent
+from tocsin.contracts.limits import ACTIONS_PER_MESSAGE
 from tocsin.contracts.vocabulary import Channel, DeviceKind, Reason
 from tocsin.dispatch_push.fcm_errors import answer_of, read
 from tocsin.dispatch_push.fcm_parts import with_parts
@@ -254,4 +255,5 @@ FCM = ProviderKind(
     targets=frozenset({DeviceKind.FCM}),
     title="Firebase Cloud Messaging",
     limit=f"{_PAYLOAD_BYTES} bytes",
+    actions=f"{ACTIONS_PER_MESSAGE} buttons",
 )

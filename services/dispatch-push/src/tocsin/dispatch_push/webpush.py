@@ -21,6 +21,7 @@ from tocsin.channel import (
 from tocsin.channel.guarded_http import AllowedTargets, TargetForbidden, guarded_client
 from tocsin.channel.http import no_answer, retry_after
 from tocsin.contracts.jobs import Job
+from tocsin.contracts.limits import ACTIONS_PER_MESSAGE
 from tocsin.contracts.values import ValueRefused
 from tocsin.contracts.values.subscription import read_subscription
 from tocsin.contracts.vocabulary import DeviceKind, Reason
@@ -137,4 +138,5 @@ def webpush_kind(allowed: AllowedTargets) -> ProviderKind[WebPushConfig]:
         targets=frozenset({DeviceKind.WEBPUSH}),
         title="browsers by Web Push",
         limit=f"{PLAIN_BYTES} bytes",
+        actions=f"{ACTIONS_PER_MESSAGE} buttons",
     )
