@@ -215,10 +215,14 @@ MUTATIONS: Final = (
         (
             Edit(
                 _ATTEMPTS,
-                "        return None if self._copy.fresh or delivery.job.required else AwaitCopy()",
+                "        return None if self._copy.fresh or delivery.job.may_be_late_to_stop else AwaitCopy()",
                 "        return None",
             ),
-            Edit(_DELIVERY, "if not (delivery.job.required or self._waiting.may_pass):", "if not self:"),
+            Edit(
+                _DELIVERY,
+                "if not (delivery.job.may_be_late_to_stop or self._waiting.may_pass):",
+                "if not self:",
+            ),
         ),
         _SHARD_TESTS,
     ),

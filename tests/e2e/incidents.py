@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,27 @@ from tocsin.runtime import Health
 from tocsin.testing.until import until
 
 POISON_A_SECOND = 10
+INSTANCE = "[[providers]]\n"
 
 
 def providers_of(stack: dict[str, Any]) -> Path:
     """Where the stack's files of provider instances are."""
     return Path(next(iter(stack["processes"].values()))["log"]).parents[1] / "providers"
+
+
+@contextlib.contextmanager
+def one_provider_each(stack: dict[str, Any], *channels: str) -> Iterator[None]:
+    """The dispatchers of these channels have one provider, as most installations do: no other could be asked."""
+    files = [providers_of(stack) / f"{channel}.toml" for channel in channels]
+    former = [file.read_text() for file in files]
+    for file, text in zip(files, former, strict=True):
+        before, first, *_ = text.split(INSTANCE)
+        file.write_text(before + INSTANCE + first)
+    try:
+        yield
+    finally:
+        for file, text in zip(files, former, strict=True):
+            file.write_text(text)
 
 
 @contextlib.asynccontextmanager

@@ -42,6 +42,7 @@ BEGIN_WITH_A_FAULT = {
     "tocsin_redriven": "a person re-drives",
     "tocsin_receipts": "a provider tells what became of a message",
     "tocsin_receipts_refused": "a callback is refused",
+    "tocsin_engagements_of_messages": "a link of a mail that is tracked without persons is followed",
     "tocsin_attachment_fetch_seconds": "a mail has an attachment",
     "tocsin_dead_letters_by_source": "ten events of a source are set aside",
     "tocsin_certificate_seconds_left": "a process is given a certificate",

@@ -14,7 +14,14 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.e2e.incidents import dead_mail_server, frozen, full_outbox, poison, refused_credentials
+from tests.e2e.incidents import (
+    dead_mail_server,
+    frozen,
+    full_outbox,
+    one_provider_each,
+    poison,
+    refused_credentials,
+)
 from tests.e2e.pager import Pager, Who, on_call
 
 from tocsin.dev.observe import WitnessServer
@@ -43,6 +50,13 @@ def targets(local_stack: dict[str, Any], tmp_path: Path) -> Iterator[dict[str, s
     """All processes of the stack, and a witness."""
     with WitnessServer(tmp_path / "witness", kafka=local_stack["kafka"]) as witness:
         yield {**local_stack["operations"], witness.name: witness.url}
+
+
+@pytest.fixture(autouse=True)
+def one_provider(local_stack: dict[str, Any]) -> Iterator[None]:
+    """A channel is down when its only provider is."""
+    with one_provider_each(local_stack, "email", "sms"):
+        yield
 
 
 @pytest.fixture

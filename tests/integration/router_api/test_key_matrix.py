@@ -60,6 +60,7 @@ MATRIX: Final[dict[tuple[str, str], Asks]] = {
     ("GET", "/v1/dead-letters"): READ,
     ("GET", "/v1/dead-letters/by-source"): READ,
     ("GET", "/v1/dead-letters/{dead_letter_id}"): PREVIEW,
+    ("GET", "/v1/test-webhooks"): READ,
     ("POST", "/v1/redrives"): PREVIEW,  # a test key only over what test keys sent
     ("GET", "/v1/redrives"): READ,
     ("GET", "/v1/redrives/{redrive_id}"): READ,
