@@ -142,6 +142,12 @@ async def test_a_file_that_is_there_again_is_fetched(server: FileServer) -> None
         "http://127.0.0.1:{port}/invoice.pdf",
         "https://127.0.0.1/",
         "https://169.254.169.254/latest/meta-data/",
+        # No host that can be read, or that rules of names allow: they must stop this mail, and no other.
+        "https://[1]/a",
+        "https://[:::::]/a",
+        "https://a\uff03b/x",
+        "https://xn--a/x",
+        "https://xn--zzzzzz/x",
     ],
 )
 async def test_nothing_internal_is_called_unless_it_is_allowed(server: FileServer, url: str) -> None:
@@ -150,6 +156,15 @@ async def test_nothing_internal_is_called_unless_it_is_allowed(server: FileServe
     assert isinstance(answer, Rejected)
     assert answer.reason == "attachment_invalid"
     assert not server.asked
+
+
+async def test_a_url_that_refuses_does_not_refuse_the_file_of_another(server: FileServer) -> None:
+    server.handlers["/moved.pdf"] = server.redirect
+    elsewhere = mail_with(attachment(url=f"{server.url}/moved.pdf"))
+    async with fetching() as attached:
+        answers = await asyncio.gather(attached.prepare(elsewhere), attached.prepare(job_of(server)))
+    assert isinstance(answers[0], Rejected)
+    assert isinstance(answers[1], Ready)
 
 
 async def test_a_host_that_drips_holds_up_only_what_it_has(

@@ -85,6 +85,7 @@ def all_tracked(html: str, at_end: str = "") -> str:
         ('<a href="https://x.example/', []),
         ('<p title="<a href="https://x.example/">', []),
         ('<plaintext><a href="https://x.example/">', []),
+        (f'<a href="https://x.example/?a=&#{"1" * 5000};">', ["https://x.example/?a=\ufffd"]),
     ],
 )
 def test_links_are_found_as_browsers_find_them(html: str, expected: list[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tocsin.runtime import HttpSettings, one_way_socket
 from tocsin.runtime.http import HttpServer
+from tocsin.runtime.one_way_socket import OneWaySocket
 from tocsin.testing.until import until
 
 PATH = "/v1/told"
@@ -220,3 +221,27 @@ async def test_a_server_that_stops_says_so(running: Running) -> None:
     await running.server.finish()
     assert code_in(await reader.read()) == 1012
     writer.close()
+
+
+class Transport(asyncio.Transport):
+    """Of a caller who sends and does not read."""
+
+    reading = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
+async def test_who_does_not_read_is_not_read() -> None:
+    """Each ping of theirs would add an answer to what waits for them."""
+    socket = object.__new__(OneWaySocket)
+    socket.writable, transport = asyncio.Event(), Transport()
+    socket.transport = transport
+    socket.pause_writing()
+    assert not transport.reading
+    socket.resume_writing()
+    assert transport.reading
+    assert socket.writable.is_set()

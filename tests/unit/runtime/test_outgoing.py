@@ -45,6 +45,7 @@ def test_public_addresses(address: str, public: bool) -> None:
         ("ftp://example.com/", NOT_HTTPS),
         ("https://10.0.0.1/", NOT_PUBLIC),
         ("https://[::1]/", NOT_PUBLIC),
+        ("https://[1]/", NOT_PUBLIC),
         ("https://93.184.215.14/", None),
     ],
 )

@@ -16,8 +16,11 @@ from tocsin.channel.deferral import Defer
 from tocsin.channel.delivery import Delivery
 from tocsin.channel.preparation import Preparation
 from tocsin.contracts.vocabulary import Reason
+from tocsin.observability import get_logger
 from tocsin.observability.unlocked_metrics import Gauge
 from tocsin.runtime import Clock
+
+log = get_logger(__name__)
 
 HELD: Final = 30.0
 PATIENCE: Final = 30.0
@@ -90,7 +93,15 @@ class Preparing:
 
     async def _prepare(self, delivery: Delivery) -> None:
         began = self._clock.monotonic()
-        got = await self._preparation.prepare(delivery.job)
+        try:
+            got = await self._preparation.prepare(delivery.job)
+        except Exception as error:  # noqa: BLE001 - one message's fault must not stop those of everybody
+            log.warning(
+                "preparing a message failed", delivery=delivery.job.delivery_id, error=type(error).__name__
+            )
+            got = NotSent(
+                reason=Reason.ATTACHMENT_UNREACHABLE, detail="Its attachments could not be prepared."
+            )
         self._tasks.pop(delivery, None)
         self._stop_timer(delivery)
         if isinstance(got, NotSent | Rejected):

@@ -61,6 +61,16 @@ class OneWaySocket(WebSocketsSansIOProtocol):
         if not self.close_sent:
             self._end(int(self.conn.close_sent.code) if self.conn.close_sent is not None else _ABNORMAL)
 
+    def pause_writing(self) -> None:
+        """It does not read. Neither do we: each of its pings would add an answer to what waits."""
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        super().resume_writing()
+        self.transport.resume_reading()
+
     def keepalive_timeout(self) -> None:
         """No answer to a ping: nobody is there, or nobody who reads. What is not read would be kept as long as the connection is."""
         self.pong_timer = None

@@ -150,7 +150,10 @@ class AllowedTargets:
 
     def fault_of(self, url: str) -> str | None:
         """Why this URL may not be called, as far as its form tells."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return NOT_PUBLIC
         try:
             port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
         except ValueError:

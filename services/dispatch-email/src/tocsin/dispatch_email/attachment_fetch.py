@@ -67,7 +67,7 @@ class Fetcher:
                 return response
         except TargetForbidden as forbidden:
             return Rejected(reason=Reason.ATTACHMENT_INVALID, detail=f"An attachment: {forbidden}")
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError):  # names that no rule of IDNA allows
             return _NO_URL
         except (httpx.TransportError, TimeoutError):
             return _SILENT

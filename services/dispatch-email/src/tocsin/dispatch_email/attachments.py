@@ -35,6 +35,9 @@ _COMPOSED: Final = 6
 """Bytes for each of a file's while its mail is composed and sent: copies of the mail, with and without signature, and what the connection holds."""
 _RESULTS: Final = ("fetched", "cached", "unreachable", "changed", "refused")
 
+Place = tuple[Key, str]
+"""A file, and the URL it is fetched from: what one URL refuses, another may have."""
+
 
 class Attachments:
     """A `tocsin.channel.preparation.Preparation`, and a component of the process. `memory` in bytes bounds what is held, and again what is being
@@ -49,7 +52,7 @@ class Attachments:
         self._held, self._composed = Room(memory), Room(memory)
         self._cache = AttachmentCache(memory // 2)
         self._fetcher: Fetcher | None = None
-        self._fetches: dict[Key, asyncio.Task[bytes | NotSent | Rejected]] = {}
+        self._fetches: dict[Place, asyncio.Task[bytes | NotSent | Rejected]] = {}
         self._count = {result: metrics.attachment_fetches.labels(result) for result in _RESULTS}
         for state, of in (("held", self._held), ("composed", self._composed), ("cached", self._cache)):
             metrics.attachment_bytes.labels(state).set_function(partial(getattr, of, "taken"))
@@ -97,7 +100,7 @@ class Attachments:
             await self._fetcher.close()
 
     def _hosts(self, files: Sequence[Attachment]) -> set[str]:
-        return {f"host {urlsplit(file.url).netloc.lower()}" for file in files}
+        return {f"host {_host(file.url)}" for file in files}
 
     def _shares(self, tenant: str, files: Sequence[Attachment]) -> dict[str, int]:
         shares = {f"tenant {tenant}": self._memory // 2}
@@ -108,18 +111,20 @@ class Attachments:
         self, tenant: str, files: Sequence[Attachment], keys: list[Key]
     ) -> NotSent | Rejected | None:
         """Hold each of the files; `keys` are those that are held. What one message waits for another need not ask for."""
-        waits: dict[Key, asyncio.Task[bytes | NotSent | Rejected]] = {}
+        waits: dict[Place, asyncio.Task[bytes | NotSent | Rejected]] = {}
         for file in files:
             key = _key(tenant, file)
             if self._cache.hold(key):
                 self._count["cached"].inc()
                 keys.append(key)
             else:
-                waits[key] = self._fetches.get(key) or self._fetch(key, file)
+                place = key, file.url
+                waits[place] = self._fetches.get(place) or self._fetch(place, file)
         if waits:
             await asyncio.wait(waits.values())
         for file in files:
-            if (task := waits.get(key := _key(tenant, file))) is None:
+            key = _key(tenant, file)
+            if (task := waits.get((key, file.url))) is None:
                 continue
             got = task.result()
             if not isinstance(got, bytes):
@@ -129,10 +134,10 @@ class Attachments:
             keys.append(key)
         return None
 
-    def _fetch(self, key: Key, file: Attachment) -> "asyncio.Task[bytes | NotSent | Rejected]":
+    def _fetch(self, place: Place, file: Attachment) -> "asyncio.Task[bytes | NotSent | Rejected]":
         """In a task of its own: it ends within `SECONDS`, whoever waits for it."""
-        task = self._fetches[key] = asyncio.create_task(self._fetched(file), name="fetch an attachment")
-        task.add_done_callback(lambda _: self._fetches.pop(key, None))
+        task = self._fetches[place] = asyncio.create_task(self._fetched(file), name="fetch an attachment")
+        task.add_done_callback(lambda _: self._fetches.pop(place, None))
         return task
 
     async def _fetched(self, file: Attachment) -> bytes | NotSent | Rejected:
@@ -161,6 +166,14 @@ class Ready:
             self._cache.release(key)
         for claim in self._claims:
             claim.release()
+
+
+def _host(url: str) -> str:
+    """Of a URL, in small letters. Those that name none that can be read, which are refused when they are fetched, are taken for one."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return "?"
 
 
 def _key(tenant: str, file: Attachment) -> Key:

@@ -136,12 +136,16 @@ def _text(value: str) -> str:
     return _REFERENCE.sub(_character, value) if "&" in value else value
 
 
+_LONGEST_NUMBER: Final = 12
+"""Characters of a reference such as `#x1F4A9;`; Python reads no number of thousands of digits."""
+
+
 def _character(found: re.Match[str]) -> str:
     name, equals = found[1], found[2]
     if name.startswith("#"):
         from html import unescape  # noqa: PLC0415 - seldom
 
-        return unescape(f"&{name}") + equals
+        return (unescape(f"&{name}") if len(name) <= _LONGEST_NUMBER else "\ufffd") + equals
     # Without a semicolon, before `=`, it is a parameter: `?a=1&copy=2`.
     if name not in html5 or (equals and not name.endswith(";")):
         return found[0]

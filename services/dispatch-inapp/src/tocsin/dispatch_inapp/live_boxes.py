@@ -14,6 +14,8 @@ from tocsin.runtime import Check, retry_until_available
 log = get_logger(__name__)
 
 POLL_SECONDS: Final = 0.2
+MOST_STREAMS: Final = 20
+"""Of one recipient in one process: whoever has a token cannot take the connections of all."""
 Box = tuple[str, str]
 """Tenant and recipient."""
 
@@ -56,7 +58,7 @@ class Watchers:
     """All streams of this process, by their boxes."""
 
     def __init__(self) -> None:
-        self._of_box: dict[Box, set[Watcher]] = {}
+        self._of_box: dict[Box, dict[Watcher, None]] = {}
         self._count = 0
         self._ended = False
         metrics.inbox_streams.set_function(lambda: self._count)
@@ -67,18 +69,22 @@ class Watchers:
         return self._count
 
     def watch(self, tenant: str, recipient: str) -> Watcher:
-        """A stream begins. Call `leave` when it ends."""
+        """A stream begins; the oldest of the box ends where it has `MOST_STREAMS` already. Call `leave` when it ends."""
         watcher = Watcher()
         if self._ended:
             watcher.end()
-        self._of_box.setdefault((tenant, recipient), set()).add(watcher)
+        of_box = self._of_box.setdefault((tenant, recipient), {})
+        open_ones = [each for each in of_box if not each.ended]
+        if len(open_ones) >= MOST_STREAMS:
+            open_ones[0].end()
+        of_box[watcher] = None
         self._count += 1
         return watcher
 
     def leave(self, tenant: str, recipient: str, watcher: Watcher) -> None:
         """The stream has ended."""
         watchers = self._of_box[tenant, recipient]
-        watchers.discard(watcher)
+        watchers.pop(watcher, None)
         self._count -= 1
         if not watchers:
             del self._of_box[tenant, recipient]
