@@ -5,8 +5,9 @@ actions.1.label  "Track it"
 actions.1.url    "{{ data.tracking }}"
 """
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,11 @@ ACTIONS: Final = "actions."
 """How these parts begin."""
 NAME: Final = "name"
 """The field by which an action is known among those of its message."""
+
+
+def has_actions(names: Iterable[str]) -> bool:
+    """Whether one of these names is a part of an action. Most messages have none, and need not be looked at further."""
+    return any(name.startswith(ACTIONS) for name in names)
 
 
 class Action(msgspec.Struct, kw_only=True, frozen=True, gc=False):
@@ -59,11 +65,11 @@ class ActionParts:
 
     def forms(self) -> dict[str, PartForm]:
         """The forms by the parts' whole names."""
-        return {part: self.fields[field] for parts in self._each() for field, part in parts.items()}
+        return {part: self.fields[field] for parts in self._each for field, part in parts.items()}
 
     def incomplete(self, names: Container[str]) -> str | None:
         """The part that is missing where some of an action's parts are among `names`, and not all it needs."""
-        for parts in self._each():
+        for parts in self._each:
             missing = [
                 part for field, part in parts.items() if part not in names and field not in self.optional
             ]
@@ -74,7 +80,7 @@ class ActionParts:
     def repeated(self, texts: Mapping[str, str]) -> str | None:
         """The part that gives an action a name which another has."""
         known: set[str] = set()
-        for parts in self._each():
+        for parts in self._each:
             part = parts.get(NAME)
             if part is None or part not in texts:
                 continue
@@ -86,14 +92,17 @@ class ActionParts:
     def actions_of(self, texts: Mapping[str, str]) -> list[Any]:
         """The actions with these rendered parts, in their order; `texts` fit the forms, and nothing is missing."""
         found = (
-            {field: texts[part] for field, part in parts.items() if part in texts} for parts in self._each()
+            {field: texts[part] for field, part in parts.items() if part in texts} for parts in self._each
         )
         return [self.of(**fields) for fields in found if fields]
 
-    def _each(self) -> Iterator[dict[str, str]]:
-        """The parts of each action, by their fields."""
-        for number in range(1, ACTIONS_PER_MESSAGE + 1):
-            yield {field: f"{ACTIONS}{number}.{field}" for field in self.fields}
+    @cached_property
+    def _each(self) -> tuple[dict[str, str], ...]:
+        """The parts of each action, by their fields. Every message goes through these, so that names are made once."""
+        return tuple(
+            {field: f"{ACTIONS}{number}.{field}" for field in self.fields}
+            for number in range(1, ACTIONS_PER_MESSAGE + 1)
+        )
 
 
 _LABEL: Final = text_up_to(ACTION_LABEL_CHARS)

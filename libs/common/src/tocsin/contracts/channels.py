@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from tocsin.contracts.actions import CHAT_ACTIONS, INBOX_ACTIONS, Action, ActionParts, InboxAction
+from tocsin.contracts.actions import (
+    CHAT_ACTIONS,
+    INBOX_ACTIONS,
+    Action,
+    ActionParts,
+    InboxAction,
+    has_actions,
+)
 from tocsin.contracts.limits import (
     CHAT_CONTENT_BYTES,
     INBOX_CONTENT_BYTES,
@@ -337,7 +344,7 @@ class ChannelSpec:
         }
         if self.overrides:
             fields["overrides"] = self._overrides_of(texts)
-        if self.actions is not None:
+        if self.actions is not None and has_actions(texts):
             fields["actions"] = self.actions.actions_of(texts)
         if self.named_parts is not None:
             prefix = f"{self.named_parts}."

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import jinja2
 import msgspec
 
-from tocsin.contracts.actions import ActionParts
+from tocsin.contracts.actions import ActionParts, has_actions
 from tocsin.contracts.channels import CHANNELS, Content
 from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.limits import RENDERED_PART_BYTES
@@ -177,7 +177,7 @@ def _content(channel: str, texts: dict[str, str]) -> Content:
             del texts[name]  # which is required has no form
         elif not spec.forms[name].fits(text):
             raise _Failed(RenderFault(name, f"This part must render to {spec.forms[name].rule}."))
-    if spec.actions is not None:
+    if spec.actions is not None and has_actions(texts):
         _check_actions(spec.actions, texts)
     for name in spec.trimmed_parts:
         texts[name] = texts[name].strip()
