@@ -5,10 +5,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from playwright.async_api import Page, expect
+from tests.threaded_server import answering
 
 from tocsin.catcher.testing import RunningCatcher
 
@@ -47,13 +48,8 @@ def stranger() -> Iterator[Stranger]:
         def do_POST(self) -> None:
             self.do_GET()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield Stranger(f"http://127.0.0.1:{server.server_port}", asked, visited)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Answers) as url:
+        yield Stranger(url, asked, visited)
 
 
 def mail(

@@ -6,18 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 
 import httpx
 import jwt
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from playwright.async_api import Browser, Page, expect
 from tests.browser.inbox_service import inbox_service
 from tests.browser.inbox_state import TOKEN as ITS_TOKEN
 from tests.browser.inbox_state import InboxService
 from tests.browser.test_inbox_push import PAGE, SCRIPT
+from tests.listening import listening
 
 from tocsin.contracts.directory import ApiKeyRecord
 from tocsin.database import DatabaseSettings, create_engine
@@ -48,18 +46,6 @@ def service() -> Iterator[InboxService]:
     with inbox_service({"shop.html": PAGE, "page.js": script}, trusted_types=False) as running:
         running.good_tokens = {mine}
         yield running
-
-
-@asynccontextmanager
-async def listening(app: FastAPI) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-    serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 import json
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import httpx
 import jwt
 import pytest
 from playwright.async_api import Page, expect
+from tests.threaded_server import answering
 
 from tocsin.catcher.testing import RunningCatcher, running_catcher
 
@@ -82,14 +82,9 @@ def stack() -> Iterator[Stack]:
         def log_message(self, *args: object) -> None:
             """Says nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    running = Stack(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield running
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Answers) as url:
+        running = Stack(url)
+        yield running
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ import httpx
 import jwt
 import pytest
 from playwright.async_api import Page, expect
+from tests.threaded_server import answering
 
 from tocsin.catcher.receipts.keys import write_receipt_keys
 from tocsin.catcher.testing import SENDGRID_KEY, RunningCatcher, running_catcher
@@ -99,14 +99,8 @@ def stack(keys: Path) -> Iterator[Stack]:
         for instance, (kind, table) in secrets.items()
     }
     running = Stack(readers)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    running.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield running
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Answers) as running.url:
+        yield running
 
 
 @pytest.fixture

@@ -1,16 +1,14 @@
 """A tracked mail in a browser: it reads as before, and its links lead where they led."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import pytest
-import uvicorn
 from playwright.async_api import Browser
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from tests.listening import listening
 
 from tocsin.channel.ref import RefKey
 from tocsin.contracts.codec import decode_status
@@ -26,7 +24,6 @@ from tocsin.dispatch_email.tracking import Tracking
 from tocsin.kafka import ProducerRecord, RecordMetadata
 from tocsin.testing import ManualClock
 from tocsin.testing.jobs import job_for
-from tocsin.testing.until import until
 
 pytestmark = pytest.mark.browser
 
@@ -66,18 +63,6 @@ async def test_a_browser_reads_the_same_text_and_finds_no_other_links(browser: B
     after = await page.evaluate(READ)
     assert (after["text"], after["tags"]) == (before["text"], before["tags"])
     assert after["links"] == [TRACKED if link else link for link in before["links"]]
-
-
-@asynccontextmanager
-async def listening(app: Starlette) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-    serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
 
 
 async def shop(request: Request) -> Response:

@@ -1,15 +1,15 @@
 """The loop of a receipt, provider by provider: our adapter sends, the catcher keeps and tells, and our reader of callbacks takes it."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from tests.aws_judge import KEY_ID, SECRET
+from tests.threaded_server import answering
 
 from tocsin.catcher.receipts.keys import write_receipt_keys
 from tocsin.catcher.receipts.sns import TOPIC
@@ -85,14 +85,8 @@ def shared_taker() -> Iterator[Taker]:
             """Says nothing."""
 
     running = Taker()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    running.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield running
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Answers) as running.url:
+        yield running
 
 
 @pytest.fixture

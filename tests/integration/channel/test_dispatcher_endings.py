@@ -8,10 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.lane_topics import make_topics
 
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Admin, GroupSpec, KafkaSettings, ProducerRecord, Publisher, TopicSpec
+from tocsin.kafka import KafkaSettings, ProducerRecord, Publisher
 from tocsin.runtime import Health
 from tocsin.testing.service_process import ServiceProcess, service_process
 from tocsin.testing.until import until
@@ -40,24 +41,7 @@ class Site:
         return Topics(self.kafka.topic_prefix)
 
     async def prepare(self, *, with_starts: bool) -> None:
-        specs = [
-            TopicSpec(name=topic.name, partitions=topic.partitions or 2)
-            for topic in self.topics.all()
-            if topic.lane in (None, Lane.CRITICAL)
-        ]
-        group = GroupSpec(
-            group=self.topics.group("dispatch-sms", Lane.CRITICAL),
-            topics=(self.topics.jobs(Channel.SMS, Lane.CRITICAL),),
-            read_back=self.topics.status(Lane.CRITICAL),
-        )
-        admin = Admin(settings=self.kafka)
-        await admin.open()
-        try:
-            await admin.apply(await admin.plan(specs, []))
-            if with_starts:
-                await admin.apply(await admin.plan(specs, [group]))
-        finally:
-            await admin.close()
+        await make_topics(self.kafka, Channel.SMS, Lane.CRITICAL, partitions=2, with_starts=with_starts)
 
     async def publish(self, *values: bytes, topic: str = "", partition: int | None = None) -> None:
         publisher = Publisher(settings=self.kafka, health=Health())

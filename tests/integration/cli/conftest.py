@@ -10,15 +10,15 @@ import struct
 import subprocess
 import sys
 import termios
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.threaded_server import answering
 
 COMMAND = [sys.executable, "-m", "tocsin.cli"]
 WITHIN = 120  # seconds
@@ -184,11 +184,5 @@ def entry() -> Iterator[Entry]:
         def log_message(self, *args: object) -> None:
             """Says nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    stand_in.url = f"http://127.0.0.1:{server.server_port}"
-    yield stand_in
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Answers) as stand_in.url:
+        yield stand_in

@@ -1,14 +1,14 @@
 """`tocsin webhooks listen`: what endpoints would have got comes to a port of this machine, signed, a line each, until Ctrl-C."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
+from tests.threaded_server import answering
 
 from .conftest import Entry, Run, interrupted
 
@@ -54,14 +54,9 @@ def program() -> Iterator[Program]:
         def log_message(self, *args: object) -> None:
             """Says nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    own.url = f"http://127.0.0.1:{server.server_port}/webhooks"
-    yield own
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Answers) as url:
+        own.url = f"{url}/webhooks"
+        yield own
 
 
 def lines(out: str) -> list[list[str]]:

@@ -2,15 +2,15 @@
 
 import json
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tests.threaded_server import answering
 
 from tocsin.dev.observe import AlertmanagerServer, PrometheusServer, promtool
 from tocsin.dev.observe.prometheus import SHIPPED, Refused
@@ -41,13 +41,8 @@ def told() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         def log_message(self, *args: object) -> None:
             """Says nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hears)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", heard
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Hears) as url:
+        yield url, heard
 
 
 def wait(condition: Callable[[], object], *, seconds: float = 30) -> None:

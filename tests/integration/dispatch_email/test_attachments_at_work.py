@@ -14,13 +14,14 @@ from msgspec.structs import replace
 from tests.attached_files import PDF, attachment, mail_with
 from tests.integration.dispatch_email.file_server import FileServer
 from tests.integration.dispatch_email.scripted_smtp import ScriptedServer
+from tests.lane_topics import make_topics
 
 from tocsin.contracts.codec import encode
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.jobs import Job
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane
-from tocsin.kafka import Admin, GroupSpec, KafkaSettings, ProducerRecord, Publisher, TopicSpec
+from tocsin.kafka import KafkaSettings, ProducerRecord, Publisher
 from tocsin.runtime import Health
 from tocsin.testing.service_process import ServiceProcess, service_process
 from tocsin.testing.until import until
@@ -54,24 +55,7 @@ class Site:
         return Topics(self.kafka.topic_prefix)
 
     async def prepare(self) -> None:
-        lane = Lane.TRANSACTIONAL
-        specs = [
-            TopicSpec(name=topic.name, partitions=topic.partitions or 1)
-            for topic in self.topics.all()
-            if topic.lane in (None, lane)
-        ]
-        group = GroupSpec(
-            group=self.topics.group("dispatch-email", lane),
-            topics=(self.topics.jobs(Channel.EMAIL, lane),),
-            read_back=self.topics.status(lane),
-        )
-        admin = Admin(settings=self.kafka)
-        await admin.open()
-        try:
-            await admin.apply(await admin.plan(specs, []))
-            await admin.apply(await admin.plan(specs, [group]))
-        finally:
-            await admin.close()
+        await make_topics(self.kafka, Channel.EMAIL, Lane.TRANSACTIONAL, partitions=1)
 
     async def publish(self, jobs: Sequence[Job]) -> None:
         publisher = Publisher(settings=self.kafka, health=Health())

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.lane_topics import make_topics
 
 from tocsin.contracts.codec import decode_status, encode
 from tocsin.contracts.ids import recipient_key
 from tocsin.contracts.statuses import Status
 from tocsin.contracts.topics import Topics
 from tocsin.contracts.vocabulary import Channel, Lane, StatusName
-from tocsin.kafka import Admin, GroupSpec, KafkaSettings, ProducerRecord, Publisher, TopicSpec, read_to_end
+from tocsin.kafka import KafkaSettings, ProducerRecord, Publisher, read_to_end
 from tocsin.runtime import Health
 from tocsin.testing.service_process import PATIENCE, ServiceProcess, service_process
 from tocsin.testing.until import until
@@ -44,23 +45,7 @@ class Site:
         return Topics(self.kafka.topic_prefix)
 
     async def prepare(self) -> None:
-        specs = [
-            TopicSpec(name=topic.name, partitions=topic.partitions or 2)
-            for topic in self.topics.all()
-            if topic.lane in (None, LANE)
-        ]
-        group = GroupSpec(
-            group=self.topics.group("dispatch-inapp", LANE),
-            topics=(self.topics.jobs(Channel.INAPP, LANE),),
-            read_back=self.topics.status(LANE),
-        )
-        admin = Admin(settings=self.kafka)
-        await admin.open()
-        try:
-            await admin.apply(await admin.plan(specs, []))
-            await admin.apply(await admin.plan(specs, [group]))
-        finally:
-            await admin.close()
+        await make_topics(self.kafka, Channel.INAPP, LANE, partitions=2)
 
     async def publish_jobs(self) -> Counter[str]:
         """How many each recipient gets."""

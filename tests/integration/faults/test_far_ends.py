@@ -18,7 +18,7 @@ from sinks.handle import Sinks
 from sinks.journal import Call, Taken
 from tocsin.channel import Accepted, Ambiguous, Answer, NotSent, Provider, ProviderKind, Rejected, Throttled
 from tocsin.channel.provider_config import read_providers
-from tocsin.contracts.channels import Content
+from tocsin.contracts.contents import Content
 from tocsin.contracts.jobs import EmailContent, PushContent, SmsContent
 from tocsin.contracts.vocabulary import Channel, Reason
 from tocsin.dispatch_email.settings import KINDS as EMAIL

@@ -3,18 +3,10 @@
 import msgspec
 
 from tocsin.contracts.actions import Action
-from tocsin.contracts.channels import (
-    ADDRESS_FIELDS,
-    CHANNELS,
-    CHAT_PLACE,
-    DEVICE,
-    MAIL_ADDRESS,
-    PHONE_NUMBER,
-    ChatContent,
-    EmailContent,
-    PushContent,
-)
+from tocsin.contracts.address_kinds import CHAT_PLACE, DEVICE, MAIL_ADDRESS, PHONE_NUMBER
+from tocsin.contracts.channels import ADDRESS_FIELDS, CHANNELS
 from tocsin.contracts.codec import decode_job, encode
+from tocsin.contracts.contents import ChatContent, EmailContent, PushContent
 from tocsin.contracts.recipients import ChatPlace, Device, InlineRecipient
 from tocsin.contracts.vocabulary import Channel
 from tocsin.testing.jobs import job_for

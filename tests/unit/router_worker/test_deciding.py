@@ -21,7 +21,7 @@ from tests.unit.router_worker.questions import (
     rules,
 )
 
-from tocsin.contracts.channels import Destination
+from tocsin.contracts.address_kinds import Destination
 from tocsin.contracts.directory import Step
 from tocsin.contracts.intents import DeliveryRef
 from tocsin.contracts.jobs import SenderIdentity

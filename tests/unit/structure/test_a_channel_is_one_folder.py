@@ -25,6 +25,8 @@ CONTENTS = {spec.content.__name__ for spec in CHANNELS.values()}
 
 MAY_NAME_CHANNELS = {
     "libs/common/src/tocsin/contracts/channels.py": "the table itself",
+    "libs/common/src/tocsin/contracts/contents.py": "the table's column of contents",
+    "libs/common/src/tocsin/contracts/address_kinds.py": "the table's column of addresses",
     "libs/common/src/tocsin/contracts/vocabulary.py": "the enumeration that the table describes",
     "libs/common/src/tocsin/contracts/jobs.py": "hands the content types on to the dispatchers, whose folders read jobs",
     "services/router/src/tocsin/router/migrations/versions/0001_directory.py": "a migration is never changed: the columns of addresses",

@@ -3,7 +3,7 @@
 Nothing else in `libs` and `services` may name a channel, except the channel's own folder and a short list with reasons in
 `tests/unit/structure/test_a_channel_is_one_folder.py`. To add a channel:
 
-1. Here: a word in `vocabulary.Channel`, a struct with its rendered content, an entry in `CHANNELS`. Topics, groups, ACLs,
+1. A word in `vocabulary.Channel`, a struct with its rendered content in `contents`, and here an entry in `CHANNELS`. Topics, groups, ACLs,
    specifications, template parts, sandbox addresses and the local stack's services follow from them (`make contracts`).
 2. A folder `services/dispatch-<channel>`: `__main__`, `settings`, one file for each provider. Its name goes into the lists that
    a test holds: `mypy_path`, `.importlinter`, `deploy/`, `requirements/`, the local stack's provider, a workflow of the sample. Its settings are
@@ -11,22 +11,36 @@ Nothing else in `libs` and `services` may name a channel, except the channel's o
 3. A test in `tests/integration/dispatch_<channel>` that runs `tocsin.testing.provider_suite` over each provider.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final
 
 from tocsin.contracts.actions import (
     CHAT_ACTIONS,
     INBOX_ACTIONS,
-    Action,
     ActionParts,
-    InboxAction,
     has_actions,
+)
+from tocsin.contracts.address_kinds import (
+    CHAT_PLACE,
+    DEVICE,
+    ENDPOINT,
+    MAIL_ADDRESS,
+    PHONE_NUMBER,
+    RECIPIENT,
+    AddressKind,
+)
+from tocsin.contracts.contents import (
+    ChatContent,
+    Content,
+    EmailContent,
+    InappContent,
+    PushContent,
+    SmsContent,
+    WebhookContent,
 )
 from tocsin.contracts.limits import (
     CHAT_CONTENT_BYTES,
@@ -35,78 +49,10 @@ from tocsin.contracts.limits import (
 )
 from tocsin.contracts.part_forms import LINK, SAFE_LINK, PartForm, text_up_to, whole_number
 from tocsin.contracts.push_overrides import PUSH_OVERRIDES
-from tocsin.contracts.recipients import InlineRecipient
-from tocsin.contracts.vocabulary import Channel, Reason
+from tocsin.contracts.vocabulary import Channel
 
 OVERRIDES: Final = "overrides."
 """How parts for one provider's kind begin."""
-
-
-class Content(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", gc=False):
-    """What a message says, rendered. On the wire `kind` is the channel's name."""
-
-
-class EmailContent(Content, kw_only=True, omit_defaults=True, tag="email", gc=False):
-    """Rendered parts of a mail; at least one of `text` and `html` is set."""
-
-    subject: str
-    text: str | None = None
-    html: str | None = None
-    actions: list[InboxAction] = []
-
-
-class SmsContent(Content, kw_only=True, omit_defaults=True, tag="sms", gc=False):
-    """The rendered text of an SMS."""
-
-    body: str
-
-
-class PushContent(Content, kw_only=True, omit_defaults=True, tag="push", gc=False):
-    """The rendered push message. `data` reaches the app as strings, as FCM and APNs want it."""
-
-    title: str
-    body: str
-    link: str | None = None
-    """Where a reader goes from this message; None: where the notification says."""
-    image: str | None = None
-    """A picture to show, of https."""
-    sound: str | None = None
-    """A sound file of the app's, or `default`."""
-    badge: int | None = None
-    """The number on the app's icon."""
-    data: dict[str, str] = {}
-    actions: list[InboxAction] = []
-    overrides: dict[str, dict[str, Any]] = {}
-    """What one push service is told beside that, by the device's kind: see `push_overrides`."""
-
-
-class ChatContent(Content, kw_only=True, omit_defaults=True, tag="chat", gc=False):
-    """The rendered message to a chat: plain text, which each provider shows as it stands."""
-
-    text: str
-    title: str | None = None
-    actions: list[Action] = []
-
-
-class WebhookContent(Content, kw_only=True, omit_defaults=True, tag="webhook", gc=False):
-    """What a webhook says beside the event itself."""
-
-    body: str
-    title: str | None = None
-    data: dict[str, str] = {}
-
-
-class InappContent(Content, kw_only=True, omit_defaults=True, tag="inapp", gc=False):
-    """The rendered item of a recipient's inbox: plain text, and links of http and https. `data` reaches the app as strings."""
-
-    title: str
-    body: str
-    link: str | None = None
-    """Where a reader goes from this item; None: where the notification says."""
-    icon: str | None = None
-    """A small picture to show, of https."""
-    actions: list[InboxAction] = []
-    data: dict[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,125 +91,6 @@ class SandboxBehaviour(Enum):
     THROTTLE = "asks to come back later, however often it is tried"
     SILENT = "never says whether the message was sent"
     DELAY = "takes the message after two seconds"
-
-
-class Destination(NamedTuple):
-    """Where one delivery goes."""
-
-    address_key: str
-    address: str
-    target: str | None
-    """Which kind of provider knows the address. None: every provider of the channel does."""
-    app: str | None = None
-    """Of a device: which of the tenant's apps it is."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AddressKind:
-    """What a channel sends to, and where a recipient holds it. Several channels may share one kind."""
-
-    field: str
-    """The recipient's field: `email`, `phone`, `devices`, `chats`, `id`; of addresses that are the tenant's, the name of their kind."""
-    itself: bool = False
-    """True: the field is the recipient's id, so that everybody who is known has one address of this kind and nobody gives it."""
-    held_by_tenant: bool = False
-    """True: the addresses are the tenant's own, published on `directory`; a recipient has none of this kind."""
-    entry_field: str | None = None
-    """Of a field that is a list: the entries' field that holds the address. Each entry is a delivery of its own, and its id is the address key.
-    None: the recipient's field holds one address, and the address key is the field's name."""
-    refused: Reason = Reason.RECIPIENT_REFUSED
-    """Why a delivery failed when the provider refuses the address for good."""
-    gone: Reason = Reason.RECIPIENT_REFUSED
-    """Why a delivery failed when the provider says that the address is no longer in use."""
-    comparable: Callable[[str], str] = str
-    """What all spellings of one address have in common: hashes are of this form, messages go to the address as it is written."""
-    untagged: Callable[[str], str] = str
-    """A sandbox address without the tag that lets many recipients have the same behaviour."""
-
-    @property
-    def many(self) -> bool:
-        """Whether a recipient may have many of it."""
-        return self.held_by_tenant or self.entry_field is not None
-
-    @property
-    def key_without_address(self) -> str:
-        """The address key of a delivery to a recipient who has no address of this kind."""
-        return "" if self.many else self.field
-
-    def destinations(self, recipient: object) -> list[Destination]:
-        """Every address of this kind that the recipient has."""
-        if self.held_by_tenant:
-            return []
-        held = getattr(recipient, self.field)
-        if not held:
-            return []
-        if self.entry_field is None:
-            return [Destination(self.field, held, None)]
-        return [
-            Destination(entry.id, getattr(entry, self.entry_field), entry.kind, getattr(entry, "app", None))
-            for entry in held
-        ]
-
-    def narrowed(self, recipient: InlineRecipient | None, address_key: str) -> InlineRecipient | None:
-        """The inline recipient as one delivery needs it: of many entries given inline, only the one it goes to."""
-        if (
-            self.held_by_tenant
-            or not self.many
-            or recipient is None
-            or getattr(recipient, self.field) is None
-        ):
-            return recipient
-        entries = [entry for entry in getattr(recipient, self.field) if entry.id == address_key]
-        return msgspec.structs.replace(recipient, **{self.field: entries})
-
-
-def _comparable_mail(address: str) -> str:
-    """`Ann@example.com` is `ann@example.com`: the domain is in lower case already, and nobody gives `Ann` and `ann` to two people.
-
-    Only ASCII is folded, so that PostgreSQL folds alike in any locale. A tag (`ann+shop@`) and dots stay: where they mean nothing is
-    each provider's own affair.
-    """
-    return address.lower() if address.isascii() else address
-
-
-def _untagged_mail(address: str) -> str:
-    """`Bounce+7@sandbox.tocsin.test` is `bounce@sandbox.tocsin.test`."""
-    local, _, domain = address.lower().rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
-
-
-def _untagged_word(token: str) -> str:
-    """`sandbox-delay-7` is `sandbox-delay`."""
-    return "-".join(token.split("-")[:2])
-
-
-MAIL_ADDRESS: Final = AddressKind(field="email", comparable=_comparable_mail, untagged=_untagged_mail)
-PHONE_NUMBER: Final = AddressKind(field="phone")
-"""E.164."""
-RECIPIENT: Final = AddressKind(field="id", itself=True, untagged=_untagged_word)
-"""The recipient: what Tocsin itself keeps for them, such as an inbox."""
-DEVICE: Final = AddressKind(
-    field="devices",
-    entry_field="token",
-    refused=Reason.ADDRESS_INVALID,
-    gone=Reason.DEVICE_GONE,
-    untagged=_untagged_word,
-)
-CHAT_PLACE: Final = AddressKind(
-    field="chats",
-    entry_field="address",
-    refused=Reason.ADDRESS_INVALID,
-    gone=Reason.ADDRESS_GONE,
-    untagged=_untagged_word,
-)
-ENDPOINT: Final = AddressKind(
-    field="webhook_endpoints",
-    held_by_tenant=True,
-    refused=Reason.ADDRESS_INVALID,
-    gone=Reason.ENDPOINT_GONE,
-    untagged=_untagged_word,
-)
-"""An endpoint's key is its address, so that a job that waits goes to the URL that the endpoint has then."""
 
 
 @dataclass(frozen=True, kw_only=True)

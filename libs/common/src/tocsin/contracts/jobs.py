@@ -6,8 +6,8 @@ from typing import Literal
 import msgspec
 
 from tocsin.contracts.actions import Action
-from tocsin.contracts.channels import (
-    AnyContent,
+from tocsin.contracts.channels import AnyContent
+from tocsin.contracts.contents import (
     ChatContent,
     Content,
     EmailContent,

@@ -5,17 +5,9 @@ from typing import Any
 
 import msgspec
 
-from tocsin.contracts.channels import (
-    CHANNELS,
-    CHAT_PLACE,
-    DEVICE,
-    ENDPOINT,
-    MAIL_ADDRESS,
-    PHONE_NUMBER,
-    RECIPIENT,
-    Content,
-    TemplatePart,
-)
+from tocsin.contracts.address_kinds import CHAT_PLACE, DEVICE, ENDPOINT, MAIL_ADDRESS, PHONE_NUMBER, RECIPIENT
+from tocsin.contracts.channels import CHANNELS, TemplatePart
+from tocsin.contracts.contents import Content
 from tocsin.contracts.intents import Intent, IntentPrivate
 from tocsin.contracts.jobs import Job, JobPrivate, SenderIdentity
 from tocsin.contracts.vocabulary import Channel, ChatKind, DeviceKind, Lane

@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, Text, any_, cast, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tocsin.contracts.channels import AddressKind
+from tocsin.contracts.address_kinds import AddressKind
 from tocsin.contracts.codec import encode
 from tocsin.router.policy import ANY
 from tocsin.router.soft_bounces import forget_soft_bounces

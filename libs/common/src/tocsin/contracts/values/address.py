@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from tocsin.contracts.channels import CHANNELS, CHAT_PLACE, DEVICE, ENDPOINT
+from tocsin.contracts.address_kinds import CHAT_PLACE, DEVICE, ENDPOINT
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.recipients import InlineRecipient
 from tocsin.contracts.values.chat_place import chat_address
 from tocsin.contracts.values.device import device_token

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tocsin.contracts.channels import CHANNELS, Destination
+from tocsin.contracts.address_kinds import Destination
+from tocsin.contracts.channels import CHANNELS
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import CategoryRecord, TemplateRecord, TenantRecord, WorkflowRecord
 from tocsin.contracts.intents import DeliveryRef, Intent

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from tocsin.contracts.channels import ChannelSpec, Destination
+from tocsin.contracts.address_kinds import Destination
+from tocsin.contracts.channels import ChannelSpec
 from tocsin.contracts.directory import CategoryRecord
 from tocsin.contracts.statuses import RuleOutcome
 from tocsin.contracts.vocabulary import Reason, Rule

@@ -5,7 +5,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from tocsin.contracts.channels import ChannelSpec, Destination
+from tocsin.contracts.address_kinds import Destination
+from tocsin.contracts.channels import ChannelSpec
 from tocsin.contracts.directory import CategoryRecord
 from tocsin.contracts.vocabulary import Reason
 from tocsin.router.policy.preferences import ANY

@@ -11,7 +11,8 @@ import jinja2
 import msgspec
 
 from tocsin.contracts.actions import ActionParts, has_actions
-from tocsin.contracts.channels import CHANNELS, Content
+from tocsin.contracts.channels import CHANNELS
+from tocsin.contracts.contents import Content
 from tocsin.contracts.directory import TemplateRecord
 from tocsin.contracts.limits import RENDERED_PART_BYTES
 from tocsin.router.templates.bounds import breaches

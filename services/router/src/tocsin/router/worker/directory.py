@@ -6,7 +6,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
 
-from tocsin.contracts.channels import Destination
+from tocsin.contracts.address_kinds import Destination
 from tocsin.contracts.codec import decode_directory
 from tocsin.contracts.directory import (
     ApiKeyRecord,

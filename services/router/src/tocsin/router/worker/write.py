@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from tocsin.contracts.channels import CHANNELS, ChannelSpec, Destination
+from tocsin.contracts.address_kinds import Destination
+from tocsin.contracts.channels import CHANNELS, ChannelSpec
 from tocsin.contracts.codec import encode
 from tocsin.contracts.directory import CategoryRecord, TenantRecord
 from tocsin.contracts.ids import delivery_id, recipient_key, run_timer_id
