@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from typing import Final, Protocol
 
 import msgspec
@@ -75,7 +76,7 @@ class Engagements:
         self._held: deque[_Held] = deque()
         self._of_mail: dict[str, dict[_Key, _Held]] = {}
         """The same by their mails, under the keys that they had when they came."""
-        self._told: OrderedDict[_Key, None] = OrderedDict()
+        self._told: OrderedDict[bytes, None] = OrderedDict()
         self._messages = OftenSeen(after=1, forget=self._forget)
         self._lines: Tally[str] = Tally(_say_waiting)
         metrics.engagements_waiting.labels(channel).set_function(lambda: len(self._held))
@@ -90,7 +91,7 @@ class Engagements:
         until = self._clock.monotonic() + HELD_SECONDS
         held = _Held(link, _mail(link.about), self._clock.now(), until, automated)
         key, beside = _key(held), self._of_mail.get(held.mail, {})
-        if key in self._told or key in beside:
+        if _digest(key) in self._told or key in beside:
             return
         if len(self._held) >= MOST_HELD:
             metrics.engagements_lost.labels(self._channel).inc()
@@ -125,7 +126,7 @@ class Engagements:
 
     async def _tell(self, due: list[_Held]) -> None:
         """Write these, the first of those held, and forget them."""
-        new = {key: held for held in due if (key := _key(held)) not in self._told}
+        new = {key: held for held in due if _digest(key := _key(held)) not in self._told}
         records = [
             self._record(held, about) for held in new.values() if isinstance(about := held.link.about, Ref)
         ]
@@ -146,7 +147,7 @@ class Engagements:
             del self._of_mail[held.mail]
 
     def _remember(self, key: _Key) -> None:
-        self._told[key] = None
+        self._told[_digest(key)] = None
         if len(self._told) > REMEMBERED:
             self._told.popitem(last=False)
 
@@ -198,6 +199,11 @@ def _judge(held: _Held, beside: Iterable[_Held]) -> None:
 
 def _mail(about: Ref | AnyMail) -> str:
     return about.mail.hex() if isinstance(about, AnyMail) else about.delivery_id
+
+
+def _digest(key: _Key) -> bytes:
+    """What is remembered of it: a URL may have 2,000 characters."""
+    return blake2b("\0".join(map(str, key)).encode(), digest_size=16).digest()
 
 
 def _key(held: _Held) -> _Key:
